@@ -10,6 +10,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    field_validator,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
@@ -24,6 +25,10 @@ LongName = Annotated[
 # Knative's Java builder takes only these characters in an extension name: an upper-case letter,
 # which the webhook lets through, would block the partition for ever.
 ExtensionName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+$")]
+# An override of one of these would make Knative send the header twice.
+CORE_ATTRIBUTES = frozenset(
+    {"specversion", "id", "source", "type", "subject", "time", "dataschema", "datacontenttype"}
+)
 
 _NUMBER = r"(\d+(?:[.,]\d+)?)"
 _DURATION = re.compile(
@@ -119,6 +124,13 @@ class CloudEventOverrides(Strict):
     """Extensions set on every event, over those it brings (`duck/v1.CloudEventOverrides`)."""
 
     extensions: dict[ExtensionName, str] = Field(default_factory=dict)
+
+    @field_validator("extensions")
+    @classmethod
+    def _no_attribute(cls, extensions: dict[str, str]) -> dict[str, str]:
+        if taken := extensions.keys() & CORE_ATTRIBUTES:
+            raise ValueError(f"{min(taken)} is an attribute, not an extension")
+        return extensions
 
 
 def duration_ms(text: str) -> int:
