@@ -6,120 +6,14 @@ one of the pool or a new one) and the longest silence on it, not a deadline for 
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import cast
 from urllib.parse import urlsplit
 
-import httptools
+from knative_local.http1_connection import Connection, Response, TransportError
 
 POOL_SIZE = 100  # maxPoolSize of Knative's dispatcher
 MAX_WAITING = 10_000  # requests waiting for a connection; one per partition of an ordered source
-KEPT_BODY_BYTES = 1024  # a dead letter carries no more of the answer than this
-# Shorter than what servers keep an idle connection for (gunicorn 2 s, uvicorn 5 s), so that a
-# request does not meet a connection that is just being closed.
-REUSE_WITHIN_S = 1.5
 SWEEPS_PER_TIMEOUT = 20  # silence is noticed at most a twentieth of the timeout late
 MIN_SWEEP_S, MAX_SWEEP_S = 0.01, 0.5
-
-
-class TransportError(Exception):
-    """No answer: refused, reset, closed early, silent for too long, or not HTTP."""
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """An answer: status, header lines as they came, at most KEPT_BODY_BYTES of the body."""
-
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
-
-
-class _Connection(asyncio.Protocol):
-    """One connection, carrying one request at a time."""
-
-    def __init__(self, released: Callable[["_Connection"], None]) -> None:
-        self.transport: asyncio.Transport | None = None
-        self.last_byte_s = 0.0
-        self.answer: asyncio.Future[Response] | None = None
-        self._released = released
-        self._loop = asyncio.get_running_loop()
-        self._parser = httptools.HttpResponseParser(self)
-        self.on_message_begin()
-
-    def send(self, request: bytes) -> asyncio.Future[Response]:
-        """Write a whole request; the future has its answer or a TransportError."""
-        assert self.transport is not None
-        self.last_byte_s = self._loop.time()
-        self.answer = self._loop.create_future()
-        self.transport.write(request)
-        return self.answer
-
-    def fail(self, reason: str) -> None:
-        """End the request, if there is one, and the connection."""
-        answer, self.answer = self.answer, None
-        if answer is not None and not answer.done():
-            answer.set_exception(TransportError(reason))
-        if self.transport is not None:
-            self.transport.abort()
-
-    @property
-    def usable(self) -> bool:
-        """Whether another request may be sent."""
-        if self.transport is None or self.transport.is_closing():
-            return False
-        return self._loop.time() - self.last_byte_s < REUSE_WITHIN_S
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)
-        self.last_byte_s = self._loop.time()
-
-    def data_received(self, data: bytes) -> None:
-        self.last_byte_s = self._loop.time()
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            self.fail(f"not HTTP: {error}")
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.transport = None
-        if self._ends_with_connection and self.answer is not None:
-            self._complete()
-        self.fail(str(error) if error else "closed without an answer")
-        self._released(self)
-
-    def on_message_begin(self) -> None:
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._body = b""
-        self._ends_with_connection = False
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        framing = {name.lower() for name, _ in self._headers}
-        self._ends_with_connection = framing.isdisjoint({b"content-length", b"transfer-encoding"})
-
-    def on_body(self, data: bytes) -> None:
-        if len(self._body) < KEPT_BODY_BYTES:
-            self._body = (self._body + data)[:KEPT_BODY_BYTES]
-
-    def on_message_complete(self) -> None:
-        if self._parser.get_status_code() < 200:
-            return  # 100 Continue and its like come before the answer
-        keep = self._parser.should_keep_alive()
-        self._complete()
-        if not keep and self.transport is not None:
-            self.transport.close()
-        elif self.transport is not None:
-            self._released(self)
-
-    def _complete(self) -> None:
-        answer, self.answer = self.answer, None
-        if answer is not None and not answer.done():
-            status = self._parser.get_status_code()
-            answer.set_result(Response(status, self._headers, self._body))
 
 
 class Client:
@@ -130,8 +24,8 @@ class Client:
         self.host, self.port = parts.hostname or "", parts.port or 80
         self.timeout_s = timeout_s
         self._size = size
-        self._idle: list[_Connection] = []
-        self._open: set[_Connection] = set()
+        self._idle: list[Connection] = []
+        self._open: set[Connection] = set()
         self._connecting = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._sweeper: asyncio.TimerHandle | None = None
@@ -155,7 +49,7 @@ class Client:
         for connection in list(self._open):
             connection.fail("client closed")
 
-    def _reusable(self) -> _Connection | None:
+    def _reusable(self) -> Connection | None:
         while self._idle:
             connection = self._idle.pop()
             if connection.usable:
@@ -163,7 +57,7 @@ class Client:
             connection.fail("idle")
         return None
 
-    async def _connect(self) -> _Connection:
+    async def _connect(self) -> Connection:
         try:
             async with asyncio.timeout(self.timeout_s):
                 connection = await self._free_slot()
@@ -173,7 +67,7 @@ class Client:
         except OSError as error:
             raise TransportError(str(error)) from error
 
-    async def _free_slot(self) -> _Connection | None:
+    async def _free_slot(self) -> Connection | None:
         while len(self._open) + self._connecting >= self._size:
             if len(self._waiting) >= MAX_WAITING:
                 raise TransportError("too many requests wait for a connection")
@@ -184,21 +78,23 @@ class Client:
                 return connection
         return None
 
-    async def _new_connection(self) -> _Connection:
+    async def _new_connection(self) -> Connection:
         loop = asyncio.get_running_loop()
         self._connecting += 1
         try:
             _, connection = await loop.create_connection(
-                lambda: _Connection(self._release), self.host, self.port
+                lambda: Connection(self._release), self.host, self.port
             )
         finally:
             self._connecting -= 1
         self._open.add(connection)
         return connection
 
-    def _release(self, connection: _Connection) -> None:
+    def _release(self, connection: Connection) -> None:
         if connection.transport is None:
             self._open.discard(connection)
+            if connection in self._idle:
+                self._idle.remove(connection)
         else:
             self._idle.append(connection)
         while self._waiting:
