@@ -1,0 +1,1 @@
+"""The thin library that OrderFlow's functions share."""

@@ -1,0 +1,33 @@
+-- Writes what became of the changes of locked items: stock, ledger, and the changes themselves.
+-- Stock that others wait for is marked, so that new orders do not overtake them.
+WITH applied AS (
+  SELECT * FROM jsonb_to_recordset(CAST(:applied AS jsonb)) AS applied (
+    item text, position bigint, kind text, result text, on_hand_change bigint,
+    occurred_at timestamptz
+  )
+),
+counted AS (
+  UPDATE stock SET
+    on_hand = on_hand + total.on_hand_change,
+    counted_at = greatest(stock.counted_at, total.counted_at),
+    fill_due = fill_due OR EXISTS (SELECT FROM backorders WHERE backorders.item = stock.item)
+  FROM (
+    SELECT
+      item, sum(on_hand_change) AS on_hand_change,
+      max(occurred_at) FILTER (WHERE kind = 'count') AS counted_at
+    FROM applied WHERE result = 'applied' GROUP BY item
+  ) AS total
+  WHERE stock.item = total.item
+),
+ledger AS (
+  INSERT INTO stock_ledger (
+    item, kind, on_hand_change, reserved_change, change_position, occurred_at
+  )
+  SELECT item, kind, on_hand_change, 0, position, occurred_at
+  FROM applied WHERE result = 'applied'
+  ORDER BY position
+)
+UPDATE inventory_changes SET outcome = applied.result, applied_at = now()
+FROM applied
+WHERE inventory_changes.position = applied.position AND inventory_changes.outcome IS NULL
+RETURNING inventory_changes.position;

@@ -1,0 +1,49 @@
+-- Stores every order that is new, with lines, history and event, in one statement and so in one
+-- transaction. Positions are drawn in order of arrival; rows are inserted in order of id, so that
+-- two processes that get the same orders wait for each other instead of deadlocking.
+WITH arrived AS (
+  SELECT * FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS arrival (
+    number integer, order_id text, idempotency_key text, fingerprint text, on_shortage text,
+    lines jsonb, event jsonb
+  )
+  ORDER BY number
+),
+numbered AS MATERIALIZED (
+  SELECT nextval('orders_position_seq') AS position, * FROM arrived
+),
+placed AS (
+  INSERT INTO orders (
+    position, order_id, idempotency_key, fingerprint, on_shortage, traceparent, announce_at
+  )
+  SELECT
+    position, order_id, idempotency_key, fingerprint, on_shortage, event ->> 'traceparent',
+    now() + interval '10 seconds'
+  FROM numbered
+  ORDER BY order_id, number
+  ON CONFLICT DO NOTHING
+  RETURNING position
+),
+new AS MATERIALIZED (
+  SELECT numbered.* FROM placed JOIN numbered USING (position)
+),
+lines AS (
+  INSERT INTO order_lines (position, line, item, quantity)
+  SELECT new.position, line.number, line.value ->> 'item', (line.value ->> 'quantity')::integer
+  FROM new, jsonb_array_elements(new.lines) WITH ORDINALITY AS line (value, number)
+),
+history AS (
+  INSERT INTO order_history (position, sequence, status, cause)
+  SELECT position, 1, 'pending', 'order received' FROM new
+),
+events AS (
+  INSERT INTO outbox (
+    id, aggregatetype, aggregateid, type, payload, sequence, source, traceparent, at
+  )
+  SELECT
+    id, aggregatetype, aggregateid, type, payload::json, sequence, source, traceparent, at
+  FROM new, jsonb_to_record(new.event) AS event (
+    id uuid, aggregatetype text, aggregateid text, type text, payload text, sequence integer,
+    source text, traceparent text, at timestamptz
+  )
+)
+SELECT number FROM new;

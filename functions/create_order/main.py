@@ -1,0 +1,113 @@
+"""POST /order: stores an order with its lines and `order.placed`, tells Kafka, answers.
+
+Writes orders, order_lines, order_history and outbox; emits orderflow.order.placed.v1.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from orderflow.batch import Batch
+from orderflow.database import Connection, statement
+from orderflow.errors import Conflict
+from orderflow.events import Event, OrderPlaced, make_event
+from orderflow.ids import uuid7
+from orderflow.models import PlaceOrder
+from orderflow.outbox import publish
+from orderflow.web import body_of, http, idempotency_key_of, json_response, note, traceparent_of
+
+INSERT_ORDERS = statement(Path(__file__).with_name("insert_orders.sql"))
+SELECT_PLACED = statement(Path(__file__).with_name("select_placed.sql"))
+SENT = "Order received, stored in DB, and sent to Kafka"
+QUEUED = "Order received, stored in DB, and queued for Kafka"
+
+
+class Placement(NamedTuple):
+    """What one call asks for. `fingerprint` stands for its body."""
+
+    order_id: str
+    idempotency_key: str | None
+    fingerprint: str
+    on_shortage: str
+    lines: list[dict[str, str | int]]
+    event: Event
+
+    def row(self, number: int) -> dict[str, Any]:
+        """Return the call as an element of the statement's JSON parameter."""
+        return {**self._asdict(), "event": self.event.row(), "number": number}
+
+
+class Placed(NamedTuple):
+    """An order as the database has it: new by this call, or there before and sent or not."""
+
+    order_id: str
+    fingerprint: str
+    sent: bool
+    is_new: bool = False
+
+
+@http("POST")
+async def create_order(request: Request) -> Response:
+    """Answer 201 for a new order, 200 for a repeat, 409 for another body under the same id."""
+    order = await body_of(request, PlaceOrder)
+    placement = requested(order, idempotency_key_of(request), traceparent_of(request))
+    placed = await place(placement)
+    note(order_id=placed.order_id, is_new=placed.is_new)
+    if placed.fingerprint != placement.fingerprint:
+        raise Conflict(f"order {placed.order_id} exists with another body; use another order_id")
+    sent = await publish(placement.event) if placed.is_new else placed.sent
+    return answered(placed, SENT if sent else QUEUED)
+
+
+def requested(order: PlaceOrder, idempotency_key: str | None, traceparent: str) -> Placement:
+    """Name the order, if its caller did not, and make its event."""
+    order_id = order.order_id or uuid7()
+    lines, on_shortage = order.plain_lines(), order.on_shortage
+    data = {"order_id": order_id, "lines": lines, "on_shortage": on_shortage}
+    source = "/orderflow/create_order"
+    event = make_event(OrderPlaced, data, sequence=1, source=source, traceparent=traceparent)
+    return Placement(
+        order_id, idempotency_key, order.fingerprint(), on_shortage, lines, event
+    )
+
+
+def place_orders(connection: Connection, placements: Sequence[Placement]) -> list[Placed]:
+    """Insert what is new in one statement; look up the rest, equal calls of this batch included."""
+    rows = [placement.row(number) for number, placement in enumerate(placements)]
+    new = {number for (number,) in connection.run(INSERT_ORDERS, orders=rows)}
+    stored = stored_orders(connection, [row for row in rows if row["number"] not in new])
+    return [
+        Placed(p.order_id, p.fingerprint, sent=False, is_new=True)
+        if number in new
+        else stored.get(f"key {p.idempotency_key}") or stored[f"id {p.order_id}"]
+        for number, p in enumerate(placements)
+    ]
+
+
+place = Batch(place_orders)
+
+
+def stored_orders(connection: Connection, rows: Sequence[dict[str, Any]]) -> dict[str, Placed]:
+    """Find the orders that calls repeat, by `id ...` and by `key ...` of their idempotency key."""
+    if not rows:
+        return {}
+    stored: dict[str, Placed] = {}
+    ids, keys = [row["order_id"] for row in rows], [row["idempotency_key"] for row in rows]
+    for order_id, key, *found in connection.run(SELECT_PLACED, order_ids=ids, keys=keys):
+        stored[f"id {order_id}"] = Placed(order_id, *found)
+        if key is not None:
+            stored[f"key {key}"] = stored[f"id {order_id}"]
+    return stored
+
+
+def answered(placed: Placed, message: str) -> Response:
+    """Make the answer; a repeat gets the first one, marked."""
+    body = {"message": message, "order_id": placed.order_id, "status": "pending"}
+    headers = {"Location": f"/order/{quote(placed.order_id, safe='')}"}
+    if placed.is_new:
+        return json_response(body, 201, headers)
+    return json_response(body, 200, {**headers, "Idempotent-Replayed": "true"})

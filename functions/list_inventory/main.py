@@ -1,0 +1,49 @@
+"""GET /inventory and GET /inventory/{item}: what is there, promised and free; an item's ledger.
+
+Reads only.
+"""
+
+from pathlib import Path
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from orderflow.batch import worker
+from orderflow.database import statement
+from orderflow.errors import NotFound
+from orderflow.listing import Page, name_of, next_link, page_of, position_of
+from orderflow.web import http, json_response, note, path_name
+
+SELECT_STOCK = statement(Path(__file__).with_name("select_stock.sql"))
+SELECT_ITEM = statement(Path(__file__).with_name("select_item.sql"))
+FIGURES = ("item", "on_hand", "reserved", "available", "short")
+
+
+@http("GET", "HEAD")
+async def list_inventory(request: Request) -> Response:
+    """Answer with a page of items, or one item and a page of its ledger, newest first."""
+    page = page_of(request, Page)
+    if request.scope["path"] != "/inventory":
+        return await one_item(request, path_name(request, "/inventory/"), page)
+    after = name_of(page)
+    rows = await worker().submit(
+        lambda connection: connection.run(SELECT_STOCK, after=after, count=page.limit)
+    )
+    link = next_link(request, rows[-1][0]) if len(rows) == page.limit else {}
+    return json_response([dict(zip(FIGURES, row, strict=True)) for row in rows], 200, link)
+
+
+async def one_item(request: Request, item: str, page: Page) -> Response:
+    """Answer with everything about one item."""
+    note(item=item)
+    below = position_of(page)
+    rows = await worker().submit(
+        lambda connection: connection.run(SELECT_ITEM, item=item, below=below, count=page.limit)
+    )
+    if not rows:
+        raise NotFound(f"there is no item {item}")
+    shown = orjson.loads(rows[0][0])
+    ledger = shown["ledger"]
+    link = next_link(request, str(ledger[-1]["entry"])) if len(ledger) == page.limit else {}
+    return json_response(shown, 200, link)

@@ -1,0 +1,34 @@
+-- One item with who waits for it, its newest movements, and the changes refused lately.
+SELECT to_json(row)::text FROM (
+  SELECT
+    item, on_hand, reserved, greatest(on_hand - reserved, 0) AS available,
+    greatest(reserved - on_hand, 0) AS short, counted_at,
+    (
+      SELECT json_build_object('orders', count(*), 'units', coalesce(sum(quantity), 0))
+      FROM backorders WHERE backorders.item = stock.item
+    ) AS backordered,
+    (
+      SELECT coalesce(json_agg(movement), '[]') FROM (
+        SELECT
+          entry, kind, on_hand_change, reserved_change, order_id, change_id, reason,
+          stock_ledger.occurred_at, recorded_at
+        FROM stock_ledger
+        LEFT JOIN orders ON orders.position = order_position
+        LEFT JOIN inventory_changes ON inventory_changes.position = change_position
+        WHERE stock_ledger.item = stock.item AND entry < CAST(:below AS bigint)
+        ORDER BY entry DESC
+        LIMIT CAST(:count AS bigint)
+      ) AS movement
+    ) AS ledger,
+    (
+      SELECT coalesce(json_agg(refused), '[]') FROM (
+        SELECT change_id, adjust, reason, occurred_at
+        FROM inventory_changes
+        WHERE inventory_changes.item = stock.item AND outcome = 'refused'
+        ORDER BY position DESC
+        LIMIT 10
+      ) AS refused
+    ) AS refused_changes
+  FROM stock
+  WHERE item = :item
+) AS row;

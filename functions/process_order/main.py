@@ -1,0 +1,59 @@
+"""KafkaSource on `orders`: allocates stock: pending to confirmed, backordered or rejected.
+
+Writes orders, order_history, stock, stock_ledger, backorders and outbox; emits
+orderflow.order.confirmed.v1, .backordered.v1 and .rejected.v1.
+"""
+
+from collections.abc import Sequence
+
+from orderflow.allocation import allocate
+from orderflow.batch import Batch
+from orderflow.database import Connection
+from orderflow.errors import InvalidInput, Later, OrderFlowError
+from orderflow.events import Event, OrderPlaced
+from orderflow.outbox import publish
+from orderflow.reservations import Locked, LockedOrder, Move, locked_orders, move_orders
+from orderflow.trigger import event
+from orderflow.web import note
+
+
+@event(OrderPlaced)
+async def process_order(placed: OrderPlaced) -> None:
+    """Decide on the order; the event says only which."""
+    note(order_id=placed.order_id)
+    for decided in await decide(placed.order_id):
+        publish(decided)
+
+
+def decide_orders(
+    connection: Connection, order_ids: Sequence[str]
+) -> list[list[Event] | OrderFlowError]:
+    """Decide on all of them in one transaction; an order that is decided already stays so."""
+    with locked_orders(connection, order_ids) as locked:
+        events = move_orders(connection, moves(locked), source="/orderflow/process_order")
+    return [result(order_id, locked, events.pop(order_id, [])) for order_id in order_ids]
+
+
+decide = Batch(decide_orders)
+
+
+def moves(locked: Locked) -> list[Move]:
+    """Let allocation decide on what is pending and may be decided now."""
+    orders = {o.position: o for o in locked.orders.values() if may_decide(o, locked)}
+    decisions = allocate((order.as_open() for order in orders.values()), locked.free())
+    return [Move(orders[d.order.position], d.outcome, d.cause) for d in decisions]
+
+
+def may_decide(order: LockedOrder, locked: Locked) -> bool:
+    """Whether it is the order's turn: free stock is offered first to those who wait longer."""
+    return order.status == "pending" and not any(locked.stock[i].fill_due for i in order.needs())
+
+
+def result(order_id: str, locked: Locked, events: list[Event]) -> list[Event] | OrderFlowError:
+    """Return what the order's call gets: the events to publish, or why it is not decided."""
+    order = locked.orders.get(order_id)
+    if order is None:
+        return InvalidInput(f"there is no order {order_id}")
+    if order.status == "pending" and not events and not may_decide(order, locked):
+        return Later("those who wait longer are served first; try again shortly")
+    return events

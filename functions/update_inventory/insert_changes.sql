@@ -1,0 +1,43 @@
+-- Stores every change that is new, with its event, in one statement. A change that says it comes
+-- from the future happened now: a caller's clock must not make later counts worthless. Inserted
+-- in order of id, so that processes that get the same changes do not deadlock; positions are
+-- drawn in order of arrival.
+WITH arrived AS (
+  SELECT * FROM jsonb_to_recordset(CAST(:changes AS jsonb)) AS arrival (
+    number integer, change_id text, item text, stock bigint, adjust bigint, reason text,
+    occurred_at timestamptz, fingerprint text, event jsonb
+  )
+  ORDER BY number
+),
+numbered AS MATERIALIZED (
+  SELECT nextval('inventory_changes_position_seq') AS position, clock_timestamp() AS now, *
+  FROM arrived
+),
+recorded AS (
+  INSERT INTO inventory_changes (
+    position, change_id, item, stock, adjust, reason, occurred_at, fingerprint, traceparent,
+    announce_at
+  )
+  SELECT
+    position, change_id, item, stock, adjust, reason, least(occurred_at, now), fingerprint,
+    event ->> 'traceparent', now + interval '10 seconds'
+  FROM numbered
+  ORDER BY change_id, number
+  ON CONFLICT DO NOTHING
+  RETURNING position
+),
+new AS MATERIALIZED (
+  SELECT numbered.* FROM recorded JOIN numbered USING (position)
+),
+events AS (
+  INSERT INTO outbox (
+    id, aggregatetype, aggregateid, type, payload, sequence, source, traceparent, at
+  )
+  SELECT
+    id, aggregatetype, aggregateid, type, payload::json, sequence, source, traceparent, at
+  FROM new, jsonb_to_record(new.event) AS event (
+    id uuid, aggregatetype text, aggregateid text, type text, payload text, sequence integer,
+    source text, traceparent text, at timestamptz
+  )
+)
+SELECT number FROM new;

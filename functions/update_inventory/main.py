@@ -1,0 +1,92 @@
+"""POST /inventory: records a count or an adjustment and `inventory.changed`, tells Kafka, answers.
+
+Writes inventory_changes and outbox; emits orderflow.inventory.changed.v1. The stock itself is
+written by apply_inventory.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from orderflow.batch import Batch
+from orderflow.database import Connection, statement
+from orderflow.errors import Conflict
+from orderflow.events import Event, InventoryChanged, make_event
+from orderflow.ids import uuid7
+from orderflow.models import ChangeInventory
+from orderflow.outbox import publish
+from orderflow.web import body_of, http, json_response, note, traceparent_of
+
+INSERT_CHANGES = statement(Path(__file__).with_name("insert_changes.sql"))
+SELECT_CHANGES = statement(Path(__file__).with_name("select_changes.sql"))
+SENT = "Inventory update received and sent to Kafka"
+QUEUED = "Inventory update received and queued for Kafka"
+
+
+class Change(NamedTuple):
+    """What one call tells. `fingerprint` stands for its body."""
+
+    change_id: str
+    told: ChangeInventory
+    fingerprint: str
+    event: Event
+
+    def row(self, number: int) -> dict[str, Any]:
+        """Return the call as an element of the statement's JSON parameter."""
+        columns = {**self.told.model_dump(mode="json"), **self._asdict()}
+        del columns["told"]
+        return {**columns, "event": self.event.row(), "number": number}
+
+
+class Recorded(NamedTuple):
+    """A change as the database has it: new by this call, or there before and sent or not."""
+
+    fingerprint: str
+    sent: bool
+    is_new: bool = False
+
+
+@http("POST")
+async def update_inventory(request: Request) -> Response:
+    """Answer 202 for a new change and for a repeat, 409 for another body under the same id."""
+    change = requested(await body_of(request, ChangeInventory), traceparent_of(request))
+    recorded = await record(change)
+    note(item=change.told.item, change_id=change.change_id, is_new=recorded.is_new)
+    if recorded.fingerprint != change.fingerprint:
+        raise Conflict(f"change {change.change_id} exists with another body; use another change_id")
+    sent = await publish(change.event) if recorded.is_new else recorded.sent
+    repeated = {} if recorded.is_new else {"Idempotent-Replayed": "true"}
+    body = {"message": SENT if sent else QUEUED, "change_id": change.change_id}
+    return json_response(body, 202, repeated)
+
+
+def requested(told: ChangeInventory, traceparent: str) -> Change:
+    """Name the change, if its caller did not, and make its event."""
+    change_id = told.change_id or uuid7()
+    data = {"item": told.item, "change_id": change_id}
+    source = "/orderflow/update_inventory"
+    event = make_event(
+        InventoryChanged, data, fact=change_id, source=source, traceparent=traceparent
+    )
+    return Change(change_id, told, told.fingerprint(), event)
+
+
+def record_changes(connection: Connection, changes: Sequence[Change]) -> list[Recorded]:
+    """Insert what is new in one statement; look up the rest, equal calls of this batch included."""
+    rows = [change.row(number) for number, change in enumerate(changes)]
+    new = {number for (number,) in connection.run(INSERT_CHANGES, changes=rows)}
+    old = [row["change_id"] for row in rows if row["number"] not in new]
+    found = connection.run(SELECT_CHANGES, change_ids=old) if old else []
+    stored = {change_id: Recorded(*rest) for change_id, *rest in found}
+    return [
+        Recorded(change.fingerprint, sent=False, is_new=True)
+        if number in new
+        else stored[change.change_id]
+        for number, change in enumerate(changes)
+    ]
+
+
+record = Batch(record_changes)

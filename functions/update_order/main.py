@@ -1,0 +1,102 @@
+"""PATCH /order/{order_id}: cancels an order or marks it shipped; frees or consumes its stock.
+
+Writes orders, order_history, stock, stock_ledger, backorders and outbox; emits
+orderflow.order.cancelled.v1 and .shipped.v1, and orderflow.inventory.changed.v1 for freed stock
+that others wait for.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from orderflow.batch import Batch
+from orderflow.database import Connection
+from orderflow.errors import Conflict, NotFound, OrderFlowError
+from orderflow.events import Event, InventoryChanged, make_event
+from orderflow.models import ChangeOrder
+from orderflow.outbox import publish
+from orderflow.reservations import Locked, LockedOrder, Move, locked_orders, move_orders
+from orderflow.states import MOVES, Status, may_move
+from orderflow.web import body_of, http, json_response, note, path_name
+
+SOURCE = "/orderflow/update_order"
+
+
+class Change(NamedTuple):
+    """What one call asks for."""
+
+    order_id: str
+    status: Status
+
+
+@http("PATCH")
+async def update_order(request: Request) -> Response:
+    """Answer 200 with the new status, also to a repeat; 404 or 409 when it can't be."""
+    wanted = Change(path_name(request, "/order/"), (await body_of(request, ChangeOrder)).status)
+    note(order_id=wanted.order_id, becomes=wanted.status)
+    events = await change(wanted)
+    for made in events:
+        publish(made)
+    repeated = {} if events else {"Idempotent-Replayed": "true"}
+    return json_response(wanted._asdict(), 200, repeated)
+
+
+def change_orders(
+    connection: Connection, changes: Sequence[Change]
+) -> list[list[Event] | OrderFlowError]:
+    """Make all changes in one transaction, as if they had come one after the other."""
+    with locked_orders(connection, [wanted.order_id for wanted in changes]) as locked:
+        planned: dict[str, Move] = {}
+        refusals = [plan(wanted, locked, planned) for wanted in changes]
+        events = move_orders(connection, list(planned.values()), source=SOURCE)
+    return [
+        refusal or events.pop(wanted.order_id, [])
+        for wanted, refusal in zip(changes, refusals, strict=True)
+    ]
+
+
+change = Batch(change_orders)
+
+
+def plan(wanted: Change, locked: Locked, planned: dict[str, Move]) -> OrderFlowError | None:
+    """Add the change to those planned, or return why it can't be made."""
+    order = locked.orders.get(wanted.order_id)
+    if order is None:
+        return NotFound(f"there is no order {wanted.order_id}")
+    status = planned[wanted.order_id].enters if wanted.order_id in planned else order.status
+    if status == wanted.status:
+        return None
+    if not may_move(status, wanted.status):
+        can = " or ".join(MOVES[status]) or "nothing else"
+        return Conflict(f"the order is {status}; it can become {can}, not {wanted.status}")
+    if wanted.status == "shipped" and (lacking := not_on_hand(order, locked, planned)):
+        return Conflict(f"less {lacking} is on hand than was reserved; count it, then ship")
+    also = freed(order, locked) if wanted.status == "cancelled" else []
+    planned[wanted.order_id] = Move(order, wanted.status, f"{wanted.status} by request", also)
+    return None
+
+
+def not_on_hand(order: LockedOrder, locked: Locked, planned: dict[str, Move]) -> str | None:
+    """Return an item of which there is not enough to ship this order too, after a low count."""
+    leaving = [move.order.needs() for move in planned.values() if move.enters == "shipped"]
+    for item, units in order.needs().items():
+        if locked.stock[item].on_hand < units + sum(needs.get(item, 0) for needs in leaving):
+            return item
+    return None
+
+
+def freed(order: LockedOrder, locked: Locked) -> list[Event]:
+    """Make the nudges that offer the order's stock to those who wait for it."""
+    awaited = [i for i in order.needs() if order.status == "confirmed" and locked.stock[i].awaited]
+    return [
+        make_event(
+            InventoryChanged,
+            {"item": item, "change_id": None},
+            source=SOURCE,
+            traceparent=order.traceparent,
+            fact=f"freed by {order.order_id}",
+        )
+        for item in awaited
+    ]

@@ -1,0 +1,43 @@
+"""Settings: the only module of the library and the functions that reads the environment.
+
+Built on first use and never on import, because functions-framework loads a function before it
+forks its workers.
+"""
+
+from functools import cache
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from orderflow.errors import ConfigurationError
+
+
+class Settings(BaseSettings):
+    """What a function must be told. Each field is the environment variable of the same name."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    database_url: str = Field(pattern=r"^postgres(ql)?://")
+    """Where the truth is, as `postgresql://user:password@host:port/database`."""
+
+    kafka_bootstrap_servers: str = Field(min_length=1)
+    """The brokers, as `host:port[,host:port...]`."""
+
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    """The least severe log line written."""
+
+    k_service: str = "orderflow"
+    """The name of the running service; Knative sets it (Serving's runtime contract)."""
+
+
+@cache
+def settings() -> Settings:
+    """Return the settings, read once.
+
+    Raises `ConfigurationError`, one line that names every variable to set.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError(f"set these environment variables: {wrong}") from error

@@ -1,0 +1,181 @@
+"""PostgreSQL on pg8000: a connection made on first use, statements from `.sql` files, retries.
+
+pg8000 blocks, so a transaction is one plain function that runs in a worker thread (`batch`).
+"""
+
+import contextlib
+import random
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import orjson
+from pg8000 import native
+
+from orderflow.errors import DatabaseAway, InvalidInput, Later
+from orderflow.logs import logger
+
+T = TypeVar("T")
+
+CONNECT_TIMEOUT_S = 2  # a server that is there accepts at once
+ANSWER_TIMEOUT_S = 15  # above the server's own statement limit, which normally ends it first
+STATEMENT_TIMEOUT_MS = 10_000  # a batch takes milliseconds; beyond this something is wrong
+LOCK_TIMEOUT_MS = 5_000  # waiting longer for a row means its holder hangs
+IDLE_IN_TRANSACTION_MS = 15_000  # a frozen function must not keep its locks
+CONFLICT_TRIES = 5  # deadlocks and serialization failures clear at the next try
+CONFLICT_PAUSE_S = 0.02  # doubled a try, with chance, so that two do not meet again
+
+_CONFLICTS = {"40001", "40P01", "55P03"}  # serialization, deadlock, lock timeout
+_PASSING = ("08", "53", "57", "58", "25", "26")  # connection, resources, shutdown, system, state
+_WRONG_DATA = ("22", "23")  # data exception, constraint violation
+
+# Every statement finds its few rows through an index. The planner must not think a table that
+# was small at the first execution small for ever (prepared plans outlive growth).
+_SESSION = f"""
+SET statement_timeout = {STATEMENT_TIMEOUT_MS};
+SET lock_timeout = {LOCK_TIMEOUT_MS};
+SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_MS};
+SET enable_seqscan = off;
+SET enable_hashjoin = off;
+SET enable_mergejoin = off;
+SET jit = off;
+SET plan_cache_mode = force_generic_plan;
+SET timezone = 'UTC';
+"""
+
+
+@cache
+def statement(path: Path) -> str:
+    """Return the text of a `.sql` file, read once."""
+    return path.read_text()
+
+
+class Connection:
+    """One connection, for one thread at a time. Opens itself and, after a fault, opens again."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._native: native.Connection | None = None
+        self._prepared: dict[str, native.PreparedStatement] = {}
+        self._in_transaction = False
+
+    def run(self, sql: str, **parameters: object) -> list[list[Any]]:
+        """Run one prepared statement; without `transaction` around it, it commits by itself.
+
+        A dict or list parameter goes as JSON text. Raises `DatabaseAway` when the database does
+        not answer, `Refused` when it never will take these values, `Conflicted` after a deadlock.
+        """
+        with self._translating():
+            prepared = self._prepared.get(sql)
+            if prepared is None:
+                prepared = self._prepared[sql] = self._open().prepare(sql)
+            rows: list[list[Any]] | None = prepared.run(
+                **{name: _encoded(value) for name, value in parameters.items()}
+            )
+            return rows or []
+
+    def script(self, sql: str) -> None:
+        """Run several statements at once, without parameters."""
+        with self._translating():
+            self._open().execute_simple(sql)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what the block does, or nothing of it."""
+        self.run("BEGIN")
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(DatabaseAway):
+                self.run("ROLLBACK")
+            raise
+        self.run("COMMIT")
+
+    def close(self) -> None:
+        """Drop the connection; the next use opens another."""
+        broken, self._native = self._native, None
+        self._prepared.clear()
+        if broken is not None:
+            with contextlib.suppress(OSError, native.Error):
+                broken.close()
+
+    def _open(self) -> native.Connection:
+        if self._native is None:
+            self._native = native.Connection(**_arguments(self._url))
+            self._native.execute_simple(_SESSION)
+        return self._native
+
+    @contextlib.contextmanager
+    def _translating(self) -> Iterator[None]:
+        try:
+            yield
+        except native.DatabaseError as error:
+            raise self._translated(error) from error
+        except (native.InterfaceError, OSError, EOFError) as error:
+            self.close()
+            raise DatabaseAway("the database does not answer; nothing was done") from error
+
+    def _translated(self, error: native.DatabaseError) -> Exception:
+        fault = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
+        code, message = str(fault.get("C", "")), str(fault.get("M", error))
+        if code in _CONFLICTS:
+            return Conflicted(message)
+        if code.startswith(_WRONG_DATA):
+            return Refused(message)
+        self.close()
+        if code.startswith(_PASSING):
+            return DatabaseAway("the database is not ready; nothing was done")
+        logger().error("database refused a statement", code=code, message=message)
+        return DatabaseAway("the database refused a statement; the log says which")
+
+
+class Conflicted(Later):
+    """Two transactions wanted the same rows in another order; trying again clears it."""
+
+
+class Refused(InvalidInput):
+    """A constraint or a type of the database refuses these values, now and later."""
+
+
+def retrying(work: Callable[[], T]) -> T:
+    """Return what `work` returns, trying again a bounded number of times after a conflict.
+
+    A lost connection is tried once more on a new one: every transaction here is safe to repeat,
+    and after a restart of the database the old connection is merely stale.
+    """
+    for attempt in range(1, CONFLICT_TRIES):
+        try:
+            return work()
+        except Conflicted:
+            time.sleep(CONFLICT_PAUSE_S * 2**attempt * random.random())  # noqa: S311 (a pause)
+        except DatabaseAway:
+            break
+    return work()
+
+
+def _arguments(url: str) -> dict[str, Any]:
+    # pg8000's arguments, with a socket that has the two time limits it can't be told itself.
+    parts = urlsplit(url)
+    sslmode = parse_qs(parts.query).get("sslmode", ["disable"])[0]
+    address = (parts.hostname or "127.0.0.1", parts.port or 5432)
+    connected = socket.create_connection(address, CONNECT_TIMEOUT_S)
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connected.settimeout(ANSWER_TIMEOUT_S)
+    return {
+        "user": unquote(parts.username or "postgres"),
+        "password": unquote(parts.password) if parts.password else None,
+        "host": address[0],
+        "database": unquote(parts.path.lstrip("/")) or None,
+        "sock": connected,
+        "application_name": "orderflow",
+        "ssl_context": None if sslmode == "disable" else ssl.create_default_context(),
+    }
+
+
+def _encoded(value: object) -> object:
+    return orjson.dumps(value).decode() if isinstance(value, dict | list) else value

@@ -1,0 +1,103 @@
+"""What callers send: strict, frozen models. The tables' CHECKs repeat what they promise."""
+
+import hashlib
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+import orjson
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+# No control characters (Knative loses an event with one in an attribute) and no blanks at the
+# ends (HTTP cuts them off a header).
+_PLAIN_TEXT = r"^[^\s\p{Cc}](?:[^\p{Cc}]*[^\s\p{Cc}])?$"
+
+OrderId = Annotated[str, Field(max_length=128, pattern=_PLAIN_TEXT)]
+ChangeId = Annotated[str, Field(max_length=128, pattern=_PLAIN_TEXT)]
+Item = Annotated[str, Field(max_length=200, pattern=_PLAIN_TEXT)]
+IdempotencyKey = Annotated[str, Field(max_length=255, pattern=_PLAIN_TEXT)]
+# A million of one item in one line: more is a slip of the finger.
+Quantity = Annotated[int, Field(ge=1, le=1_000_000)]
+# A billion on the shelf: far from where sums of bigint columns end.
+Stock = Annotated[int, Field(ge=0, le=1_000_000_000)]
+Adjustment = Annotated[int, Field(ge=-1_000_000_000, le=1_000_000_000)]
+
+MAX_LINES = 100  # one order's share of a batch stays small
+
+
+class Body(BaseModel):
+    """Base of every body: unknown fields, other types and later changes are refused."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class Line(Body):
+    """So many of one item."""
+
+    item: Item
+    quantity: Quantity
+
+
+class PlaceOrder(Body):
+    """`POST /order`: one line as `item` and `quantity`, or 1 to 100 as `lines`."""
+
+    order_id: OrderId | None = None
+    item: Item | None = None
+    quantity: Quantity | None = None
+    lines: Annotated[tuple[Line, ...], Field(min_length=1, max_length=MAX_LINES, strict=False)] = ()
+    on_shortage: Literal["backorder", "reject"] = "backorder"
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        one_line = self.item is not None and self.quantity is not None
+        if one_line == bool(self.lines) or (self.item is None) != (self.quantity is None):
+            raise ValueError("give either item and quantity, or lines")
+        return self
+
+    def all_lines(self) -> tuple[Line, ...]:
+        """Return the lines, whichever form they came in."""
+        if self.item is None or self.quantity is None:
+            return self.lines
+        return (Line.model_construct(item=self.item, quantity=self.quantity),)
+
+    def plain_lines(self) -> list[dict[str, str | int]]:
+        """Return the lines as JSON objects of `item` and `quantity`."""
+        return [{"item": line.item, "quantity": line.quantity} for line in self.all_lines()]
+
+    def fingerprint(self) -> str:
+        """Return a digest that is equal for bodies that ask for the same order."""
+        return digest([self.order_id, self.on_shortage, self.plain_lines()])
+
+
+class ChangeOrder(Body):
+    """`PATCH /order/{order_id}`: what a caller may make of an order."""
+
+    status: Literal["cancelled", "shipped"]
+
+
+class ChangeInventory(Body):
+    """`POST /inventory`: a count (`stock`) or a difference (`adjust`) of one item."""
+
+    item: Item
+    stock: Stock | None = None
+    adjust: Adjustment | None = None
+    reason: Annotated[str, Field(max_length=500, pattern=_PLAIN_TEXT)] | None = None
+    change_id: ChangeId | None = None
+    occurred_at: Annotated[AwareDatetime, Field(strict=False)] | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.stock is None) == (self.adjust is None):
+            raise ValueError("give either stock (a count) or adjust (a difference)")
+        if self.adjust == 0:
+            raise ValueError("adjust must not be 0")
+        return self
+
+    def fingerprint(self) -> str:
+        """Return a digest that is equal for bodies that tell the same change."""
+        occurred: datetime | None = self.occurred_at
+        return digest([self.item, self.stock, self.adjust, self.reason, occurred])
+
+
+def digest(content: object) -> str:
+    """Return 32 hexadecimal digits that stand for the content (BLAKE2b, 16 bytes)."""
+    return hashlib.blake2b(orjson.dumps(content), digest_size=16).hexdigest()

@@ -1,0 +1,74 @@
+-- Moves orders from one status to another with all that belongs to the move, in one statement:
+-- stock, its ledger, the queue of backorders, history and outgoing events. A move whose order is
+-- not in the status that it leaves does nothing and is missing from the answer.
+WITH move AS (
+  SELECT * FROM jsonb_to_recordset(CAST(:moves AS jsonb)) AS move (
+    position bigint, leaves text, enters text, cause text, events jsonb
+  )
+),
+moved AS (
+  UPDATE orders SET status = enters, sequence = sequence + 1, updated_at = now()
+  FROM move
+  WHERE orders.position = move.position AND orders.status = move.leaves
+  RETURNING orders.position, orders.sequence, leaves, enters, cause, events
+),
+-- What a move does to stock, in units of on hand and reserved for each unit ordered.
+effect (leaves, enters, kind, on_hand, reserved) AS (
+  VALUES
+    ('pending', 'confirmed', 'reserve', 0, 1),
+    ('backordered', 'confirmed', 'reserve', 0, 1),
+    ('confirmed', 'cancelled', 'release', 0, -1),
+    ('confirmed', 'shipped', 'ship', -1, -1)
+),
+needed AS MATERIALIZED (
+  SELECT moved.position, leaves, enters, item, sum(quantity) AS quantity
+  FROM moved JOIN order_lines ON order_lines.position = moved.position
+  GROUP BY moved.position, leaves, enters, item
+),
+movement AS MATERIALIZED (
+  SELECT position, item, kind, quantity * on_hand AS on_hand, quantity * reserved AS reserved
+  FROM needed JOIN effect USING (leaves, enters)
+),
+ledger AS (
+  INSERT INTO stock_ledger (
+    item, kind, on_hand_change, reserved_change, order_position, occurred_at
+  )
+  SELECT item, kind, on_hand, reserved, position, now() FROM movement
+),
+counted AS (
+  UPDATE stock SET
+    on_hand = stock.on_hand + total.on_hand,
+    reserved = stock.reserved + total.reserved,
+    fill_due = fill_due OR (
+      total.reserved < total.on_hand
+      AND EXISTS (SELECT FROM backorders WHERE backorders.item = stock.item)
+    )
+  FROM (
+    SELECT item, sum(on_hand) AS on_hand, sum(reserved) AS reserved FROM movement GROUP BY item
+  ) AS total
+  WHERE stock.item = total.item
+),
+queued AS (
+  INSERT INTO backorders (item, position, quantity)
+  SELECT item, position, quantity FROM needed WHERE enters = 'backordered'
+),
+unqueued AS (
+  DELETE FROM backorders USING moved
+  WHERE backorders.position = moved.position AND moved.leaves = 'backordered'
+),
+history AS (
+  INSERT INTO order_history (position, sequence, status, cause)
+  SELECT position, sequence, enters, cause FROM moved
+),
+events AS (
+  INSERT INTO outbox (
+    id, aggregatetype, aggregateid, type, payload, sequence, source, traceparent, at
+  )
+  SELECT
+    id, aggregatetype, aggregateid, type, payload::json, event.sequence, source, traceparent, at
+  FROM moved, jsonb_to_recordset(moved.events) AS event (
+    id uuid, aggregatetype text, aggregateid text, type text, payload text, sequence integer,
+    source text, traceparent text, at timestamptz
+  )
+)
+SELECT position FROM moved;

@@ -1,0 +1,184 @@
+"""The way to Kafka: events are committed with the state they tell of, then published.
+
+The writer publishes after its commit and deletes the row once the broker has acknowledged;
+`relay_once` does the same for what a writer could not. Only this module writes to Kafka.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Iterable, Sequence
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import orjson
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from orderflow.batch import worker
+from orderflow.config import settings
+from orderflow.database import Connection, statement
+from orderflow.errors import OrderFlowError
+from orderflow.events import Event, to_kafka
+from orderflow.logs import logger
+
+_HERE = Path(__file__).parent
+DELETE_PUBLISHED = statement(_HERE / "delete_published.sql")
+CLAIM_UNPUBLISHED = statement(_HERE / "claim_unpublished.sql")
+
+ACKNOWLEDGED_WITHIN_S = 2.0  # after this the caller is told "queued"
+EXPIRY_TICK_S = 0.1
+MAX_UNSENT = 10_000  # messages held while the broker is away; beyond it the relay has them
+MAX_UNSETTLED = 10_000  # ids held while the database is away; beyond it they are sent twice
+RELAY_BATCH = 500  # events a claim, so that publishing one ends well within the claim's 15 s
+
+_PRODUCER = {
+    "enable.idempotence": True,
+    "acks": "all",
+    "linger.ms": 1,  # group commit has gathered already
+    "message.timeout.ms": 5_000,  # the relay tries again; a stale queue would only send twice
+    "socket.keepalive.enable": True,
+    "reconnect.backoff.max.ms": 1_000,  # a broker that is back is found within a second
+    "topic.metadata.refresh.interval.ms": 10_000,
+    "queue.buffering.max.messages": MAX_UNSENT,
+    "log_level": 2,  # librdkafka repeats "connection refused" every second otherwise
+}
+
+
+class Outbox:
+    """Publishes events of committed transactions and forgets those that Kafka has."""
+
+    def __init__(self, servers: str) -> None:
+        self._servers = servers
+        self._loop = asyncio.get_running_loop()
+        self._producer = self._connect()
+        self._acknowledged: list[tuple[Event, asyncio.Future[bool], bool]] = []
+        self._pending: deque[tuple[float, asyncio.Future[bool]]] = deque()
+        self._expiry: asyncio.TimerHandle | None = None
+        self._published: deque[str] = deque(maxlen=MAX_UNSETTLED)
+        self._settling: asyncio.Task[None] | None = None
+        self._away = False
+        threading.Thread(target=self._poll, name="kafka-reports", daemon=True).start()
+
+    def publish(self, event: Event) -> "asyncio.Future[bool]":
+        """Send the event; the future says whether the broker acknowledged within 2 s.
+
+        While the broker is known to be away, the answer is no at once. Either way the event goes
+        on being sent, and what can't be sent stays in the table for the relay.
+        """
+        future: asyncio.Future[bool] = self._loop.create_future()
+        try:
+            self._produce(event, future)
+        except (BufferError, KafkaException) as error:
+            self._check(error)
+            future.set_result(False)
+            return future
+        if self._away:
+            return self._answered(False)
+        self._pending.append((self._loop.time() + ACKNOWLEDGED_WITHIN_S, future))
+        if self._expiry is None:
+            self._expiry = self._loop.call_later(EXPIRY_TICK_S, self._expire)
+        return future
+
+    def publish_all(self, events: Iterable[Event]) -> list["asyncio.Future[bool]"]:
+        """Send the events in their order; see `publish`."""
+        return [self.publish(event) for event in events]
+
+    async def relay_once(self) -> tuple[int, int]:
+        """Publish one bounded batch that its writers did not; return how many, how many sent."""
+        rows = await worker().submit(_claim_unpublished)
+        sent = await asyncio.gather(*self.publish_all(_event(row) for row in rows))
+        return len(rows), sum(sent)
+
+    def _answered(self, answer: bool) -> "asyncio.Future[bool]":
+        future: asyncio.Future[bool] = self._loop.create_future()
+        future.set_result(answer)
+        return future
+
+    def _connect(self) -> Producer:
+        return Producer(_PRODUCER | {"bootstrap.servers": self._servers})
+
+    def _produce(self, event: Event, future: "asyncio.Future[bool]") -> None:
+        headers, key, value = to_kafka(event)
+        self._producer.produce(
+            event.aggregatetype,
+            value=value,
+            key=key,
+            headers=list(headers.items()),
+            on_delivery=partial(self._reported, event, future),
+        )
+
+    def _reported(
+        self, event: Event, future: "asyncio.Future[bool]", error: KafkaError | None, _: Message
+    ) -> None:
+        # In the reports thread: gathered here, handed over once a poll.
+        self._acknowledged.append((event, future, error is None))
+        if error is not None:
+            self._check(KafkaException(error))
+
+    def _poll(self) -> None:
+        while not self._loop.is_closed():
+            self._producer.poll(EXPIRY_TICK_S)
+            if self._acknowledged:
+                reports, self._acknowledged = self._acknowledged, []
+                self._loop.call_soon_threadsafe(self._resolve, reports)
+
+    def _resolve(self, reports: Sequence[tuple[Event, "asyncio.Future[bool]", bool]]) -> None:
+        for event, future, sent in reports:
+            self._away = not sent
+            if sent:
+                self._published.append(event.id)
+            if not future.done():
+                future.set_result(sent)
+        if self._published and (self._settling is None or self._settling.done()):
+            self._settling = self._loop.create_task(self._settle())
+
+    async def _settle(self) -> None:
+        while self._published:
+            ids = [self._published.popleft() for _ in range(len(self._published))]
+            try:
+                await worker().submit(partial(_delete_published, ids))
+            except OrderFlowError as error:  # the rows stay: the relay sends them once more
+                logger().warning("published events not settled", count=len(ids), why=error.detail)
+
+    def _expire(self) -> None:
+        now = self._loop.time()
+        while self._pending and (self._pending[0][1].done() or self._pending[0][0] <= now):
+            _, future = self._pending.popleft()
+            if not future.done():
+                self._away = True
+                future.set_result(False)
+        self._expiry = self._loop.call_later(EXPIRY_TICK_S, self._expire) if self._pending else None
+
+    def _check(self, error: BufferError | KafkaException) -> None:
+        # librdkafka gives up on an idempotent producer for good when a broker has forgotten it.
+        fault = error.args[0] if error.args else None
+        if isinstance(fault, KafkaError) and fault.fatal():
+            logger().warning("producer replaced", why=str(fault))
+            self._producer = self._connect()
+
+
+@cache
+def outbox() -> Outbox:
+    """Return this process's outbox, made on first use inside the event loop."""
+    return Outbox(settings().kafka_bootstrap_servers)
+
+
+def publish(event: Event) -> "asyncio.Future[bool]":
+    """Send an event whose transaction has committed; see `Outbox.publish`."""
+    return outbox().publish(event)
+
+
+def _delete_published(ids: list[str], connection: Connection) -> None:
+    connection.run(DELETE_PUBLISHED, ids=ids)
+
+
+def _claim_unpublished(connection: Connection) -> list[dict[str, Any]]:
+    rows = connection.run(CLAIM_UNPUBLISHED, count=RELAY_BATCH)
+    claimed: list[dict[str, Any]] = [orjson.loads(row[0]) for row in rows]
+    return sorted(claimed, key=lambda row: (str(row["at"]), int(row["sequence"])))
+
+
+def _event(row: dict[str, Any]) -> Event:
+    payload = orjson.dumps(row["payload"]).decode()
+    return Event(**{name: row[name] for name in Event.__slots__} | {"payload": payload})

@@ -1,0 +1,21 @@
+"""W3C trace context: the caller's trace goes on through the outbox and Kafka."""
+
+import re
+import secrets
+
+_TRACEPARENT = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
+
+
+def continued(traceparent: str | None) -> str:
+    """Return the caller's `traceparent` if it is well-formed, else the start of a new trace.
+
+    Trace Context Level 1, section 3.2.
+    """
+    if traceparent and _TRACEPARENT.match(traceparent):
+        return traceparent
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+
+
+def trace_id(traceparent: str) -> str:
+    """Return the 32 hexadecimal digits that name the trace."""
+    return traceparent[3:35]
