@@ -8,43 +8,17 @@ delivered, in the dead letter sink, or lost; where it is lost a line of level er
 import asyncio
 import base64
 import re
-from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from knative_local.event import Event, HeaderRefusedError
 from knative_local.http1 import Client
 from knative_local.http1_connection import KEPT_BODY_BYTES, Response, TransportError
 from knative_local.journal import log
 from knative_local.kind_kafka_source import Delivery
+from knative_local.targets import Target
 
-USER_AGENT = "knative-local"
 _RETRIED_BELOW_500 = frozenset({404, 408, 409, 429})
 _EXTENSION = re.compile(r"^[a-z0-9]+$")
 _ERROR_HEADER = b"kne-"
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where events go: the address in use, and the URL by which the contract names it.
-
-    They differ for a Service: its URL is the one of a cluster, the address a local port.
-    """
-
-    address: str
-    name: str
-
-    def head(self, namespace: str) -> bytes:
-        """Request line and the headers that are the same for every event."""
-        parts = urlsplit(self.address)
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        lines = (
-            f"POST {path} HTTP/1.1",
-            f"Host: {parts.netloc}",
-            f"User-Agent: {USER_AGENT}",
-            "Prefer: reply",
-            f"Kn-Namespace: {namespace}",
-        )
-        return "".join(f"{line}\r\n" for line in lines).encode("latin-1")
 
 
 def is_success(status: int) -> bool:
@@ -86,7 +60,7 @@ class Sender:
     def __init__(self, target: Target, delivery: Delivery, namespace: str) -> None:
         self.target = target
         self._delivery = delivery
-        self._head = target.head(namespace)
+        self._head = target.head(namespace, prefer_reply=True)
         self._client = Client(target.address, timeout_s=delivery.timeout_ms / 1000)
 
     async def send(self, event: Event) -> tuple[bool, Response | None]:
@@ -104,16 +78,10 @@ class Sender:
 
     async def _attempt(self, event: Event) -> Response | None:
         try:
-            return await self._client.post(self._request(event))
+            return await self._client.post(event.request(self._head))
         except (TransportError, HeaderRefusedError) as error:
             log("warning", "delivery.failed", sink=self.target.address, reason=str(error))
             return None
-
-    def _request(self, event: Event) -> bytes:
-        headers, data = event.wire_headers(), event.data
-        if data is None:
-            return b"%b%b\r\n" % (self._head, headers)
-        return b"%b%bcontent-length: %d\r\n\r\n%b" % (self._head, headers, len(data), data)
 
     def close(self) -> None:
         """Drop all connections."""

@@ -46,6 +46,13 @@ class Event:
             raise HeaderRefusedError(f"control character in header {refused}")
         return latin1("".join([f"{name}: {value}\r\n" for name, value in lines]))
 
+    def request(self, head: bytes) -> bytes:
+        """A whole HTTP request after `head`; raises HeaderRefusedError."""
+        headers, data = self.wire_headers(), self.data
+        if data is None:
+            return b"%b%b\r\n" % (head, headers)
+        return b"%b%bcontent-length: %d\r\n\r\n%b" % (head, headers, len(data), data)
+
     def with_extensions(self, extensions: dict[str, str]) -> "Event":
         """A copy with extensions added or replaced, of specversion 1.0 (a dead letter is)."""
         attributes = {**self.attributes, "specversion": "1.0", **extensions}

@@ -9,16 +9,12 @@ from pathlib import Path
 
 import uvloop
 
-from knative_local.delivery import Dispatcher, Sender, Target
+from knative_local.delivery import Dispatcher, Sender
 from knative_local.dispatch import SourceDispatcher, announce_ready
 from knative_local.errors import LocalRuntimeError
-from knative_local.kind_base import Destination
 from knative_local.kind_kafka_source import KafkaSource
 from knative_local.manifests import load_manifests
-
-
-class SourceError(LocalRuntimeError):
-    """The source is not in the manifests, or its sink has no address."""
+from knative_local.targets import SourceError, target
 
 
 def source_command(
@@ -39,19 +35,6 @@ def source_command(
     for name, address in resolve.items():
         command += ["--resolve", f"{name}={address}"]
     return command
-
-
-def target(destination: Destination, namespace: str, resolve: Mapping[str, str]) -> Target:
-    """Where a destination is served; raises SourceError for a Service without an address."""
-    name = destination.url(namespace=namespace)
-    if destination.ref is None:
-        return Target(address=name, name=name)
-    service = destination.ref.name
-    owner = destination.ref.namespace or namespace
-    base = resolve.get(f"{owner}/{service}") or resolve.get(service)
-    if base is None:
-        raise SourceError(f"no address for Service {owner}/{service}: give --resolve {service}=URL")
-    return Target(address=destination.url(base, namespace=namespace), name=name)
 
 
 async def run(source: KafkaSource, kafka: str | None, resolve: Mapping[str, str]) -> None:
