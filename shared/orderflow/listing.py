@@ -1,14 +1,15 @@
 """Keyset pages: parameters from the query, the opaque cursor, and the `Link` to the next page."""
 
 import base64
+import re
 from typing import Annotated, TypeVar
 from urllib.parse import urlencode
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
 from orderflow.errors import InvalidInput
-from orderflow.models import Item
+from orderflow.models import Instant, Item
 from orderflow.states import Status
 
 DEFAULT_LIMIT = 50
@@ -31,8 +32,8 @@ class OrderPage(Page):
 
     status: Status | None = None
     item: Item | None = None
-    placed_after: AwareDatetime | None = None
-    placed_before: AwareDatetime | None = None
+    placed_after: Instant | None = None
+    placed_before: Instant | None = None
 
 
 def page_of(request: Request, model: type[Q]) -> Q:
@@ -47,6 +48,7 @@ def page_of(request: Request, model: type[Q]) -> Q:
 
 # Above every position: where the first page of a list that runs downwards starts.
 _NEWEST = 2**63 - 1
+_POSITION = re.compile("[0-9]{1,19}")
 
 
 def position_of(page: Page) -> int:
@@ -54,7 +56,7 @@ def position_of(page: Page) -> int:
     if page.after is None:
         return _NEWEST
     name = name_of(page)
-    if not name.isascii() or not name.isdigit() or int(name) > _NEWEST:
+    if not _POSITION.fullmatch(name) or int(name) > _NEWEST:
         raise _bad_cursor()
     return int(name)
 

@@ -1,11 +1,11 @@
 """What callers send: strict, frozen models. The tables' CHECKs repeat what they promise."""
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
 import orjson
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 # No control characters (Knative loses an event with one in an attribute) and no blanks at the
 # ends (HTTP cuts them off a header).
@@ -20,6 +20,17 @@ Quantity = Annotated[int, Field(ge=1, le=1_000_000)]
 # A billion on the shelf: far from where sums of bigint columns end.
 Stock = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Adjustment = Annotated[int, Field(ge=-1_000_000_000, le=1_000_000_000)]
+
+
+def _in_utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError as error:  # a first or last day that in UTC is in no year from 1 to 9999
+        raise ValueError("give a time that has a date in UTC") from error
+
+
+# In UTC, so that one instant has one form and the database answers none that Python can't hold.
+Instant = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_in_utc)]
 
 MAX_LINES = 100  # one order's share of a batch stays small
 
@@ -53,15 +64,11 @@ class PlaceOrder(Body):
             raise ValueError("give either item and quantity, or lines")
         return self
 
-    def all_lines(self) -> tuple[Line, ...]:
-        """Return the lines, whichever form they came in."""
-        if self.item is None or self.quantity is None:
-            return self.lines
-        return (Line.model_construct(item=self.item, quantity=self.quantity),)
-
     def plain_lines(self) -> list[dict[str, str | int]]:
-        """Return the lines as JSON objects of `item` and `quantity`."""
-        return [{"item": line.item, "quantity": line.quantity} for line in self.all_lines()]
+        """Return the lines, whichever form they came in, as objects of `item` and `quantity`."""
+        if self.item is not None and self.quantity is not None:
+            return [{"item": self.item, "quantity": self.quantity}]
+        return [{"item": line.item, "quantity": line.quantity} for line in self.lines]
 
     def fingerprint(self) -> str:
         """Return a digest that is equal for bodies that ask for the same order."""
@@ -82,7 +89,7 @@ class ChangeInventory(Body):
     adjust: Adjustment | None = None
     reason: Annotated[str, Field(max_length=500, pattern=_PLAIN_TEXT)] | None = None
     change_id: ChangeId | None = None
-    occurred_at: Annotated[AwareDatetime, Field(strict=False)] | None = None
+    occurred_at: Instant | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -94,8 +101,7 @@ class ChangeInventory(Body):
 
     def fingerprint(self) -> str:
         """Return a digest that is equal for bodies that tell the same change."""
-        occurred: datetime | None = self.occurred_at
-        return digest([self.item, self.stock, self.adjust, self.reason, occurred])
+        return digest([self.item, self.stock, self.adjust, self.reason, self.occurred_at])
 
 
 def digest(content: object) -> str:
