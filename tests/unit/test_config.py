@@ -1,0 +1,68 @@
+"""Settings name what is missing, in one line."""
+
+import pytest
+
+from orderflow import config
+from orderflow.errors import ConfigurationError
+
+GIVEN = {"DATABASE_URL": "postgresql://u@127.0.0.1/d", "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9092"}
+read_anew = config.settings.__wrapped__
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*GIVEN, "LOG_LEVEL", "K_SERVICE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def give(monkeypatch: pytest.MonkeyPatch, **overrides: str) -> None:
+    for name, value in (GIVEN | overrides).items():
+        monkeypatch.setenv(name, value)
+
+
+def test_what_is_given_is_taken_and_the_rest_has_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    give(monkeypatch)
+
+    settings = read_anew()
+
+    assert settings.database_url == GIVEN["DATABASE_URL"]
+    assert settings.kafka_bootstrap_servers == GIVEN["KAFKA_BOOTSTRAP_SERVERS"]
+    assert (settings.log_level, settings.k_service) == ("info", "orderflow")
+
+
+def test_every_missing_value_names_itself_in_one_line() -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        read_anew()
+
+    message = str(raised.value)
+    assert "DATABASE_URL: Field required" in message
+    assert "KAFKA_BOOTSTRAP_SERVERS: Field required" in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://127.0.0.1/d"),
+        ("KAFKA_BOOTSTRAP_SERVERS", ""),
+        ("LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_wrong_value_names_itself_alone(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    give(monkeypatch, **{name: value})
+
+    with pytest.raises(
+        ConfigurationError, match=f"set these environment variables: {name}: [^;]*$"
+    ):
+        read_anew()
+
+
+def test_a_password_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    give(monkeypatch, DATABASE_URL="mysql://user:secret@127.0.0.1/d")
+
+    with pytest.raises(ConfigurationError) as raised:
+        read_anew()
+
+    assert "secret" not in str(raised.value)
