@@ -83,7 +83,8 @@ class KafkaReader:
         await asyncio.to_thread(self._thread.join, within_s)
 
     def _run(self) -> None:
-        consumer = Consumer({**self._settings, "on_commit": self._on_commit})
+        callbacks = {"on_commit": self._on_commit, "error_cb": self._complain}
+        consumer = Consumer({**self._settings, **callbacks})
         if self._latest:
             pin_latest(consumer, self._topics, self._closing, TOPIC_CHECK_S)
         consumer.subscribe(

@@ -117,10 +117,10 @@ def _response(step: dict[str, Any]) -> bytes:
 
 
 @contextmanager
-def scripted_sink(script: Script) -> Iterator[Sink]:
-    """Serve on a free port of the loopback address, in a thread of its own."""
+def scripted_sink(script: Script, port: int = 0) -> Iterator[Sink]:
+    """Serve on a port of the loopback address (0: a free one), in a thread of its own."""
     sink, loop = Sink(script), asyncio.new_event_loop()
-    server = loop.run_until_complete(listen(sink))
+    server = loop.run_until_complete(listen(sink, port))
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
@@ -135,8 +135,8 @@ def scripted_sink(script: Script) -> Iterator[Sink]:
         loop.close()
 
 
-async def listen(sink: Sink, port: int = 0) -> asyncio.Server:
-    """Start to serve a sink in the running event loop; 0 picks a free port."""
+async def listen(sink: Sink, port: int) -> asyncio.Server:
+    """Start to serve a sink in the running event loop."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: _Connection(sink), "127.0.0.1", port)
     sink.base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
