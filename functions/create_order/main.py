@@ -17,7 +17,7 @@ from orderflow.errors import Conflict
 from orderflow.events import Event, OrderPlaced, make_event
 from orderflow.ids import uuid7
 from orderflow.models import PlaceOrder
-from orderflow.outbox import publish
+from orderflow.outbox import acknowledged, publish
 from orderflow.web import body_of, http, idempotency_key_of, json_response, note, traceparent_of
 
 INSERT_ORDERS = statement(Path(__file__).with_name("insert_orders.sql"))
@@ -42,11 +42,11 @@ class Placement(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """An order as the database has it: new by this call, or there before and sent or not."""
+    """An order as the database has it; `unsettled` is its event, if that is in the outbox."""
 
     order_id: str
     fingerprint: str
-    sent: bool
+    unsettled: str | None
     is_new: bool = False
 
 
@@ -59,7 +59,7 @@ async def create_order(request: Request) -> Response:
     note(order_id=placed.order_id, is_new=placed.is_new)
     if placed.fingerprint != placement.fingerprint:
         raise Conflict(f"order {placed.order_id} exists with another body; use another order_id")
-    sent = await publish(placement.event) if placed.is_new else placed.sent
+    sent = await (publish(placement.event) if placed.is_new else acknowledged(placed.unsettled))
     return answered(placed, SENT if sent else QUEUED)
 
 
@@ -70,9 +70,7 @@ def requested(order: PlaceOrder, idempotency_key: str | None, traceparent: str) 
     data = {"order_id": order_id, "lines": lines, "on_shortage": on_shortage}
     source = "/orderflow/create_order"
     event = make_event(OrderPlaced, data, sequence=1, source=source, traceparent=traceparent)
-    return Placement(
-        order_id, idempotency_key, order.fingerprint(), on_shortage, lines, event
-    )
+    return Placement(order_id, idempotency_key, order.fingerprint(), on_shortage, lines, event)
 
 
 def place_orders(connection: Connection, placements: Sequence[Placement]) -> list[Placed]:
@@ -81,7 +79,7 @@ def place_orders(connection: Connection, placements: Sequence[Placement]) -> lis
     new = {number for (number,) in connection.run(INSERT_ORDERS, orders=rows)}
     stored = stored_orders(connection, [row for row in rows if row["number"] not in new])
     return [
-        Placed(p.order_id, p.fingerprint, sent=False, is_new=True)
+        Placed(p.order_id, p.fingerprint, None, is_new=True)
         if number in new
         else stored.get(f"key {p.idempotency_key}") or stored[f"id {p.order_id}"]
         for number, p in enumerate(placements)

@@ -1,11 +1,11 @@
--- What is stored of orders that were not new, and whether Kafka has their event. A statement of
--- its own, because the insert cannot see what another transaction committed while it waited.
+-- What is stored of orders that were not new, and their event if it is still in the outbox. A
+-- statement of its own, because the insert cannot see what another transaction committed while it waited.
 SELECT
   order_id, idempotency_key, fingerprint,
-  NOT EXISTS (
-    SELECT FROM outbox
+  (
+    SELECT id::text FROM outbox
     WHERE outbox.aggregateid = orders.order_id AND outbox.aggregatetype = 'orders'
-  ) AS sent
+  ) AS unsettled
 FROM orders
 WHERE order_id IN (SELECT jsonb_array_elements_text(CAST(:order_ids AS jsonb)))
    OR idempotency_key IN (SELECT jsonb_array_elements_text(CAST(:keys AS jsonb)));

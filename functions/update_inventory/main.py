@@ -17,7 +17,7 @@ from orderflow.errors import Conflict
 from orderflow.events import Event, InventoryChanged, make_event
 from orderflow.ids import uuid7
 from orderflow.models import ChangeInventory
-from orderflow.outbox import publish
+from orderflow.outbox import acknowledged, publish
 from orderflow.web import body_of, http, json_response, note, traceparent_of
 
 INSERT_CHANGES = statement(Path(__file__).with_name("insert_changes.sql"))
@@ -42,10 +42,10 @@ class Change(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """A change as the database has it: new by this call, or there before and sent or not."""
+    """A change as the database has it; `unsettled` is its event, if that is in the outbox."""
 
     fingerprint: str
-    sent: bool
+    unsettled: str | None
     is_new: bool = False
 
 
@@ -57,7 +57,7 @@ async def update_inventory(request: Request) -> Response:
     note(item=change.told.item, change_id=change.change_id, is_new=recorded.is_new)
     if recorded.fingerprint != change.fingerprint:
         raise Conflict(f"change {change.change_id} exists with another body; use another change_id")
-    sent = await publish(change.event) if recorded.is_new else recorded.sent
+    sent = await (publish(change.event) if recorded.is_new else acknowledged(recorded.unsettled))
     repeated = {} if recorded.is_new else {"Idempotent-Replayed": "true"}
     body = {"message": SENT if sent else QUEUED, "change_id": change.change_id}
     return json_response(body, 202, repeated)
@@ -82,7 +82,7 @@ def record_changes(connection: Connection, changes: Sequence[Change]) -> list[Re
     found = connection.run(SELECT_CHANGES, change_ids=old) if old else []
     stored = {change_id: Recorded(*rest) for change_id, *rest in found}
     return [
-        Recorded(change.fingerprint, sent=False, is_new=True)
+        Recorded(change.fingerprint, None, is_new=True)
         if number in new
         else stored[change.change_id]
         for number, change in enumerate(changes)

@@ -1,9 +1,11 @@
--- What is stored of changes that were not new, and whether Kafka has all of the item's events.
+-- What is stored of changes that were not new, and their event if it is still in the outbox.
 SELECT
   change_id, fingerprint,
-  NOT EXISTS (
-    SELECT FROM outbox
+  (
+    SELECT id::text FROM outbox
     WHERE outbox.aggregateid = item AND outbox.aggregatetype = 'inventory'
-  ) AS sent
+      AND outbox.payload ->> 'change_id' = inventory_changes.change_id
+    LIMIT 1
+  ) AS unsettled
 FROM inventory_changes
 WHERE change_id IN (SELECT jsonb_array_elements_text(CAST(:change_ids AS jsonb)));

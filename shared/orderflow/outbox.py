@@ -6,6 +6,7 @@ The writer publishes after its commit and deletes the row once the broker has ac
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from functools import cache, partial
@@ -30,6 +31,8 @@ ACKNOWLEDGED_WITHIN_S = 2.0  # after this the caller is told "queued"
 EXPIRY_TICK_S = 0.1
 MAX_UNSENT = 10_000  # messages held while the broker is away; beyond it the relay has them
 MAX_UNSETTLED = 10_000  # ids held while the database is away; beyond it they are sent twice
+SETTLE_AFTER_S = 0.1  # one deletion for what is acknowledged in this time
+GATHER_REPORTS_S = 0.001  # waking the event loop once for many reports leaves it to its callers
 RELAY_BATCH = 500  # events a claim, so that publishing one ends well within the claim's 15 s
 
 _PRODUCER = {
@@ -54,8 +57,9 @@ class Outbox:
         self._producer = self._connect()
         self._acknowledged: list[tuple[Event, asyncio.Future[bool], bool]] = []
         self._pending: deque[tuple[float, asyncio.Future[bool]]] = deque()
+        self._in_flight: dict[str, asyncio.Future[bool]] = {}
         self._expiry: asyncio.TimerHandle | None = None
-        self._published: deque[str] = deque(maxlen=MAX_UNSETTLED)
+        self._unsettled: dict[str, None] = {}
         self._settling: asyncio.Task[None] | None = None
         self._away = False
         threading.Thread(target=self._poll, name="kafka-reports", daemon=True).start()
@@ -75,6 +79,7 @@ class Outbox:
             return future
         if self._away:
             return self._answered(False)
+        self._in_flight[event.id] = future
         self._pending.append((self._loop.time() + ACKNOWLEDGED_WITHIN_S, future))
         if self._expiry is None:
             self._expiry = self._loop.call_later(EXPIRY_TICK_S, self._expire)
@@ -83,6 +88,12 @@ class Outbox:
     def publish_all(self, events: Iterable[Event]) -> list["asyncio.Future[bool]"]:
         """Send the events in their order; see `publish`."""
         return [self.publish(event) for event in events]
+
+    async def acknowledged(self, event_id: str) -> bool:
+        """Whether this process knows, or learns in time, that Kafka has an event it published."""
+        if event_id in self._in_flight:
+            return await asyncio.shield(self._in_flight[event_id])
+        return event_id in self._unsettled
 
     async def relay_once(self) -> tuple[int, int]:
         """Publish one bounded batch that its writers did not; return how many, how many sent."""
@@ -120,26 +131,32 @@ class Outbox:
         while not self._loop.is_closed():
             self._producer.poll(EXPIRY_TICK_S)
             if self._acknowledged:
+                time.sleep(GATHER_REPORTS_S)
+                self._producer.poll(0)
                 reports, self._acknowledged = self._acknowledged, []
                 self._loop.call_soon_threadsafe(self._resolve, reports)
 
     def _resolve(self, reports: Sequence[tuple[Event, "asyncio.Future[bool]", bool]]) -> None:
         for event, future, sent in reports:
             self._away = not sent
-            if sent:
-                self._published.append(event.id)
+            self._in_flight.pop(event.id, None)
+            if sent and len(self._unsettled) < MAX_UNSETTLED:
+                self._unsettled[event.id] = None
             if not future.done():
                 future.set_result(sent)
-        if self._published and (self._settling is None or self._settling.done()):
+        if self._unsettled and (self._settling is None or self._settling.done()):
             self._settling = self._loop.create_task(self._settle())
 
     async def _settle(self) -> None:
-        while self._published:
-            ids = [self._published.popleft() for _ in range(len(self._published))]
+        while self._unsettled:
+            await asyncio.sleep(SETTLE_AFTER_S)
+            ids = list(self._unsettled)
             try:
                 await worker().submit(partial(_delete_published, ids))
             except OrderFlowError as error:  # the rows stay: the relay sends them once more
                 logger().warning("published events not settled", count=len(ids), why=error.detail)
+            for event_id in ids:
+                del self._unsettled[event_id]
 
     def _expire(self) -> None:
         now = self._loop.time()
@@ -167,6 +184,11 @@ def outbox() -> Outbox:
 def publish(event: Event) -> "asyncio.Future[bool]":
     """Send an event whose transaction has committed; see `Outbox.publish`."""
     return outbox().publish(event)
+
+
+async def acknowledged(event_id: str | None) -> bool:
+    """Whether Kafka has an event: one that is in the outbox no more (None), or just sent."""
+    return event_id is None or await outbox().acknowledged(event_id)
 
 
 def _delete_published(ids: list[str], connection: Connection) -> None:

@@ -181,6 +181,8 @@ async def _bounded(request: Request) -> bytes:
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
         raise too_large
+    if "content-length" in request.headers:
+        return await request.body()
     chunks: list[bytes] = []
     async for chunk in request.stream():
         chunks.append(chunk)

@@ -1,0 +1,39 @@
+# `make` lists what there is. Each target sets itself up: Python 3.11 or newer is all it needs.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install up demo test lint bench
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
+
+install: $(INSTALLED) ## set up .venv from the hash-checked lock file, and nothing else
+
+up: $(INSTALLED) ## run everything on http://localhost:8080 until Ctrl-C
+	@$(RUN) -m orderflow up $(ARGS)
+
+demo: $(INSTALLED) ## 5,000 orders through the whole system, and the proof that none went wrong
+	@$(RUN) -m orderflow demo $(ARGS)
+
+test: $(INSTALLED) ## every test, on a real PostgreSQL and a real broker
+	@$(RUN) -m pytest $(ARGS)
+
+lint: $(INSTALLED) ## style and types
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	@for main in functions/*/main.py; do $(RUN) -m mypy --no-error-summary $$main || exit 1; done
+
+bench: $(INSTALLED) ## speed, as ratios measured side by side
+	@$(RUN) -m tests.bench $(ARGS)
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name one with: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(RUN) -m pip install --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,5 @@
+"""`python -m orderflow`: the command line."""
+
+from orderflow.cli import main
+
+main()

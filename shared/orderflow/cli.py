@@ -1,0 +1,105 @@
+"""The `orderflow` command: runs the whole on a laptop, and looks after any installation."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from confluent_kafka import KafkaException
+from rich.console import Console
+
+from knative_local.errors import LocalRuntimeError
+from orderflow.config import settings
+from orderflow.database import Connection, statement
+from orderflow.errors import ConfigurationError, OrderFlowError
+
+SHOW_STATUS = statement(Path(__file__).parent / "status.sql")
+
+app = typer.Typer(
+    help="Order processing: nothing lost, nothing oversold, nothing hanging.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+Data = Annotated[Path, typer.Option("--data", help="Folder for the database, logs and state.")]
+Postgres = Annotated[
+    str | None, typer.Option("--postgres", metavar="URL", help="A PostgreSQL of your own.")
+]
+Kafka = Annotated[
+    str | None, typer.Option("--kafka", metavar="SERVERS", help="A Kafka of your own.")
+]
+Port = Annotated[int, typer.Option("--port", help="Where the gateway listens.")]
+
+
+@app.command()
+def up(
+    port: Port = 8080, data: Data = Path(".data"), postgres: Postgres = None, kafka: Kafka = None
+) -> None:
+    """Run everything until Ctrl-C: PostgreSQL, broker, functions, triggers, gateway."""
+    from orderflow.stack import Stack
+
+    asyncio.run(Stack(data, port=port, postgres=postgres, kafka=kafka).serve(Console()))
+
+
+@app.command()
+def ps(data: Data = Path(".data")) -> None:
+    """List what runs, as JSON: name, kind, pid, port, state."""
+    from orderflow.stack import running
+
+    print(json.dumps(running(data), indent=2))
+
+
+@app.command()
+def demo() -> None:
+    """Place 5,000 orders and prove from the database that none went wrong."""
+    from orderflow.demo import run
+
+    if not asyncio.run(run(Console())):
+        raise typer.Exit(1)
+
+
+@app.command()
+def migrate(postgres: Postgres = None) -> None:
+    """Bring the database to this version's schema. Safe to run twice."""
+    from orderflow.migrate import migrate as apply
+
+    applied = apply(postgres or settings().database_url)
+    print("\n".join(f"applied {name}" for name in applied) or "nothing to apply")
+
+
+@app.command()
+def topics(
+    kafka: Kafka = None,
+    replicas: Annotated[int, typer.Option(help="Copies of each partition.")] = 1,
+) -> None:
+    """Create the topics that are missing. Safe to run twice."""
+    from orderflow.topics import create_topics
+
+    servers = kafka or settings().kafka_bootstrap_servers
+    created = create_topics(servers, replicas=replicas)
+    print("\n".join(f"created {name}" for name in created) or "nothing to create")
+
+
+@app.command()
+def status(data: Data = Path(".data"), postgres: Postgres = None, kafka: Kafka = None) -> None:
+    """Show orders by state, the oldest open one, the outbox's backlog and the readers' lag."""
+    from orderflow.stack import addresses
+    from orderflow.topics import lag
+
+    url, servers = addresses(data, postgres, kafka)
+    ((found,),) = Connection(url).run(SHOW_STATUS)
+    print(json.dumps({**json.loads(found), "consumer_lag": lag(servers)}, indent=2))
+
+
+def main() -> None:
+    """Run the command line; a fault that has a name is one line on standard error."""
+    try:
+        app()
+    except (ConfigurationError, LocalRuntimeError) as error:
+        sys.exit(f"orderflow: {error}")
+    except OrderFlowError as error:
+        sys.exit(f"orderflow: {error.detail}")
+    except KafkaException as error:
+        sys.exit(f"orderflow: Kafka does not answer: {error.args[0].str()}")

@@ -1,0 +1,15 @@
+-- The state of the whole at a glance.
+SELECT json_build_object(
+  'orders', (
+    SELECT coalesce(json_object_agg(status, n), '{}')
+    FROM (SELECT status, count(*) AS n FROM orders GROUP BY status) AS by_status
+  ),
+  'oldest_open_order', (
+    SELECT json_build_object('order_id', order_id, 'status', status, 'placed_at', placed_at)
+    FROM orders WHERE status IN ('pending', 'backordered') ORDER BY position LIMIT 1
+  ),
+  'outbox_backlog', (SELECT count(*) FROM outbox),
+  'inventory_changes_unapplied', (
+    SELECT count(*) FROM inventory_changes WHERE outcome IS NULL
+  )
+)::text;

@@ -1,0 +1,50 @@
+"""The topics on Kafka: made before the first event, and how far their readers are behind."""
+
+from concurrent.futures import Future
+from typing import Any
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+
+TOPICS = ("orders", "inventory", "order-events")
+GROUPS = {"orderflow-process-order": "orders", "orderflow-apply-inventory": "inventory"}
+PARTITIONS = 3  # a source reads them all at once: more would only make smaller batches
+TIMEOUT_S = 10.0
+
+
+def create_topics(servers: str, *, replicas: int = 1) -> list[str]:
+    """Create the topics that are missing; return their names. Raises `KafkaException`."""
+    admin = AdminClient({"bootstrap.servers": servers})
+    made = admin.create_topics(
+        [NewTopic(topic, PARTITIONS, replicas) for topic in TOPICS], request_timeout=TIMEOUT_S
+    )
+    return [topic for topic, future in made.items() if _created(future)]
+
+
+def lag(servers: str) -> dict[str, int]:
+    """Return, per consumer group, how many events it has not finished. Raises `KafkaException`."""
+    admin = AdminClient({"bootstrap.servers": servers})
+    return {group: _lag(admin, group, topic) for group, topic in GROUPS.items()}
+
+
+def _created(future: "Future[None]") -> bool:
+    try:
+        future.result(TIMEOUT_S)
+    except KafkaException as error:
+        fault: KafkaError = error.args[0]
+        if fault.code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise
+        return False
+    return True
+
+
+def _lag(admin: Any, group: str, topic: str) -> int:
+    partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+    ends = admin.list_offsets({p: OffsetSpec.latest() for p in partitions})
+    (answer,) = admin.list_consumer_group_offsets(
+        [ConsumerGroupTopicPartitions(group, partitions)]
+    ).values()
+    done = {p.partition: p.offset for p in answer.result(TIMEOUT_S).topic_partitions}
+    return sum(
+        end.result(TIMEOUT_S).offset - max(done.get(p.partition, 0), 0) for p, end in ends.items()
+    )
