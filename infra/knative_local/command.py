@@ -21,7 +21,8 @@ class Command:
     """A process to be: what to run, and how to tell that it is ready, alive and done.
 
     `prepare` runs before every spawn. `ready` is asked every 50 ms until true; without it a
-    spawned process is ready. `dead` ends when a process that runs should be replaced.
+    spawned process is ready. A `ready_line`, if given, must have been printed as well. `dead`
+    ends when a process that runs should be replaced.
     `stop_signals` are sent one after the other, `grace_s` seconds apart, before SIGKILL.
     """
 
@@ -31,6 +32,7 @@ class Command:
     cwd: Path | None = None
     env: Mapping[str, str] | None = None
     port: int | None = None
+    ready_line: bytes | None = None
     prepare: Callable[[], Awaitable[None]] = field(default=_nothing)
     ready: Callable[[], Awaitable[bool]] | None = None
     dead: Callable[[], Awaitable[None]] | None = None

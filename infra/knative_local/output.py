@@ -33,6 +33,14 @@ class Output:
         if self._screen is not None:
             self._show(chunk)
 
+    def restart(self) -> None:
+        """Forget what a former process printed, except in the file."""
+        self._tail = b""
+
+    def printed(self, text: bytes) -> bool:
+        """Whether this is in the last 4 KiB since `restart`."""
+        return text in self._tail
+
     def last_line(self) -> str:
         """Return the last line that is not blank: usually the error that ended the component."""
         lines = self._tail.decode(errors="replace").split("\n")

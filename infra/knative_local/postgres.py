@@ -1,13 +1,16 @@
 """The embedded PostgreSQL 18: the real server, from a wheel, with its data in a folder of ours."""
 
+import asyncio
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from signal import SIGINT, SIGQUIT
 
+from knative_local.command import Command
 from knative_local.errors import LocalRuntimeError
 from knative_local.foreground import running
 from knative_local.orphans import end_orphan
@@ -17,6 +20,7 @@ from knative_local.unprivileged import as_ordinary_user, give
 # Fast shutdown, then immediate: both keep every committed transaction.
 # https://www.postgresql.org/docs/18/server-shutdown.html
 STOP_SIGNALS = (SIGINT, SIGQUIT)
+STOP_GRACE_S = 10.0  # per signal; a shutdown checkpoint of what a laptop holds is far shorter
 PROBE_TIMEOUT_S = 1  # of one readiness probe; pg_isready counts whole seconds
 
 # Beyond PostgreSQL's defaults: room for ten functions of a few connections each, and UTC in logs.
@@ -81,6 +85,21 @@ def accepts_connections(port: int) -> bool:
     probe = [program("pg_isready"), "-q", "-h", LOOPBACK, "-p", str(port), "-U", "postgres"]
     probe += ["-t", str(PROBE_TIMEOUT_S)]
     return subprocess.run(probe, check=False).returncode == 0  # noqa: S603
+
+
+def postgres_command(folder: Path, port: int) -> Command:
+    """Return how a supervisor runs the database kept in `folder`/postgres on this port."""
+    data_dir = folder / "postgres"
+    return Command(
+        name="postgres",
+        kind="PostgreSQL",
+        argv=server_command(data_dir, port),
+        port=port,
+        prepare=partial(asyncio.to_thread, prepare, data_dir),
+        ready=partial(asyncio.to_thread, accepts_connections, port),
+        stop_signals=STOP_SIGNALS,
+        grace_s=STOP_GRACE_S,
+    )
 
 
 def url(port: int) -> str:

@@ -94,6 +94,7 @@ class ManagedProcess:
 
     async def _spawn(self) -> None:
         await self._command.prepare()
+        self._output.restart()
         # A pipe of our own: with one of asyncio's, `wait` lasts until the last grandchild that
         # holds it has gone, and a worker whose master died holds it for ever.
         read_from, printed_to = os.pipe()
@@ -129,15 +130,19 @@ class ManagedProcess:
             self._output.write(chunk)
 
     async def _await_ready(self) -> None:
-        if self._command.ready is None:
-            return
         deadline = time.monotonic() + START_TIMEOUT_S
-        while not await self._command.ready():
+        while not await self._is_ready():
             if self._child is None or self._child.returncode is not None:
                 raise ComponentError(await self._cause_of_death())
             if time.monotonic() > deadline:
                 raise ComponentError(f"not ready within {START_TIMEOUT_S:g} s")
             await asyncio.sleep(PROBE_INTERVAL_S)
+
+    async def _is_ready(self) -> bool:
+        line = self._command.ready_line
+        if line is not None and not self._output.printed(line):
+            return False
+        return self._command.ready is None or await self._command.ready()
 
     async def _cause_of_death(self) -> str:
         returncode = await self._ended()

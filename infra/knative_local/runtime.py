@@ -1,0 +1,110 @@
+"""From manifests to what has to run: the stages of one runtime."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from knative_local.command import Command
+from knative_local.environment import base_environment
+from knative_local.errors import LocalRuntimeError
+from knative_local.gateway import DRAIN_S, gateway_command
+from knative_local.manifests import Manifests
+from knative_local.ports import LOOPBACK, accepts, free_port, is_free
+from knative_local.services import service_command
+from knative_local.source import source_command
+
+PROBE_TIMEOUT_S = 0.1  # Knative's aggressive probing; a gateway accepts at once or not at all
+GATEWAY_GRACE_S = DRAIN_S + 5.0  # its own bound, and time to exit
+# Deliveries under way may take the 30 s that a function may take to answer, and a commit.
+SOURCE_GRACE_S = 40.0
+
+
+class PortTakenError(LocalRuntimeError):
+    """Something else listens on a port that was asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """What to run and how: manifests (and where they were read), and the user's choices.
+
+    `overrides` replace environment variables of the Services; `kafka` replaces the bootstrap
+    servers of every KafkaSource; commands of Services run in `project_root`.
+    """
+
+    manifests: Manifests
+    paths: Sequence[Path]
+    project_root: Path
+    host: str = LOOPBACK
+    port: int = 8080
+    kafka: str | None = None
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    _ports: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for service in self.manifests.services:
+            if service.name in self._ports:
+                raise LocalRuntimeError(f"two Services are named {service.name}")
+            self._ports[service.name] = free_port()
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """The base URL of every Service, the same for the whole life of the runtime."""
+        return {name: f"http://{LOOPBACK}:{port}" for name, port in self._ports.items()}
+
+    def services(self) -> list[Command]:
+        """One process per Service; raises LocalRuntimeError for what cannot be honoured."""
+        return [
+            service_command(
+                service,
+                self._ports[service.name],
+                project_root=self.project_root,
+                overrides=self.overrides,
+                config_maps=self.manifests.config_maps,
+            )
+            for service in self.manifests.services
+        ]
+
+    def sources(self) -> list[Command]:
+        """One dispatcher process per KafkaSource."""
+        return [
+            Command(
+                name=source.name,
+                kind="KafkaSource",
+                argv=source_command(self.paths, source, self.kafka, self.addresses),
+                env=base_environment(),
+                ready_line=b'"source.ready"',
+                grace_s=SOURCE_GRACE_S,
+            )
+            for source in self.manifests.kafka_sources
+        ]
+
+    def gateway(self) -> list[Command]:
+        """The gateway if there are routes; raises PortTakenError if its port is in use."""
+        if not self.manifests.routes:
+            return []
+        require_free(self.port, self.host, flag="--port")
+        argv = gateway_command(self.paths, self.addresses, host=self.host, port=self.port)
+        return [
+            Command(
+                name="gateway",
+                kind="Gateway",
+                argv=argv,
+                env=base_environment(),
+                port=self.port,
+                ready=partial(_accepts, self.port, self.host),
+                grace_s=GATEWAY_GRACE_S,
+            )
+        ]
+
+
+def require_free(port: int, host: str = LOOPBACK, *, flag: str) -> None:
+    """Raise PortTakenError, naming the command line flag to change, if the port is in use."""
+    if not is_free(port, host):
+        raise PortTakenError(f"port {port} is taken: choose another with {flag}")
+
+
+async def _accepts(port: int, host: str) -> bool:
+    connect_to = LOOPBACK if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared only
+    return await asyncio.to_thread(accepts, port, PROBE_TIMEOUT_S, connect_to)
