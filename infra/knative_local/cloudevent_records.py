@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from knative_local.event import Event, trace_headers
@@ -110,15 +111,26 @@ def _checked(attributes: dict[str, str]) -> dict[str, str]:
     if attributes.get("specversion") not in _VERSIONS:
         raise NotACloudEventError("unknown specversion")
     for name, value in attributes.items():
-        if not _EXTENSION.match(name):
+        if not _is_extension_name(name):
             raise NotACloudEventError(f"{name} is no name of an extension")
-        if name in {"source", "dataschema"} and not _URI.match(value):
+        if name in {"source", "dataschema"} and not _is_uri(value):
             raise NotACloudEventError(f"{name} is no URI")
     if not attributes.keys() >= {"id", "source", "type"}:
         raise NotACloudEventError("without id, source or type")
     if "time" in attributes:
         attributes["time"] = _time_text(attributes["time"])
     return attributes
+
+
+# The events of a topic share their names and sources: the last ones are remembered.
+@lru_cache(maxsize=256)
+def _is_extension_name(text: str) -> bool:
+    return _EXTENSION.match(text) is not None
+
+
+@lru_cache(maxsize=256)
+def _is_uri(text: str) -> bool:
+    return _URI.match(text) is not None
 
 
 def _time_text(text: str) -> str:

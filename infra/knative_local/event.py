@@ -74,6 +74,8 @@ def latin1(text: str) -> bytes:
 
 def trace_headers(headers: dict[str, bytes | None]) -> dict[str, str]:
     """The W3C trace headers of a record, empty without a valid `traceparent`."""
+    if "traceparent" not in headers:
+        return {}
     found = {
         name: (headers.get(name) or b"").decode("latin-1")
         for name in ("traceparent", "tracestate", "baggage")
