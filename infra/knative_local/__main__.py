@@ -39,7 +39,7 @@ async def _run(given: argparse.Namespace) -> None:
         overrides=_overrides(given.env),
     )
     async with Supervisor(given.data) as supervisor:
-        for stage in (runtime.services(), runtime.sources(), runtime.gateway()):
+        for stage in runtime.stages():
             if stage:
                 supervisor.add(*stage)
         await until_stopped(supervisor)

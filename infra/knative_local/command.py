@@ -40,6 +40,15 @@ class Command:
     grace_s: float = DEFAULT_GRACE_S
 
 
+@dataclass(frozen=True)
+class Task:
+    """A component to be that is a coroutine function, run by the supervisor itself."""
+
+    name: str
+    kind: Kind
+    work: Callable[[], Awaitable[None]]
+
+
 def program(name: str) -> str:
     """Return the path of a program: beside this Python first, as in an active environment."""
     beside = Path(sys.executable).parent / name

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from knative_local.command import Command
+from knative_local import ping
+from knative_local.command import Command, Task
 from knative_local.environment import base_environment
 from knative_local.errors import LocalRuntimeError
 from knative_local.gateway import DRAIN_S, gateway_command
@@ -79,6 +80,17 @@ class Runtime:
             )
             for source in self.manifests.kafka_sources
         ]
+
+    def pings(self) -> list[Task]:
+        """One task of the supervisor per PingSource."""
+        return [
+            Task(source.name, "PingSource", partial(ping.run, source, self.addresses))
+            for source in self.manifests.ping_sources
+        ]
+
+    def stages(self) -> list[Sequence[Command | Task]]:
+        """All of it in the order to start: functions, what calls them, the way in."""
+        return [self.services(), [*self.sources(), *self.pings()], self.gateway()]
 
     def gateway(self) -> list[Command]:
         """The gateway if there are routes; raises PortTakenError if its port is in use."""

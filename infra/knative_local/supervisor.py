@@ -7,12 +7,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from knative_local.command import Command
+from knative_local.command import Command, Task
 from knative_local.component import Component
 from knative_local.guarding import Guard
 from knative_local.output import Output, screen
 from knative_local.processes import ManagedProcess
 from knative_local.state_file import lock, write_state
+from knative_local.tasks import ManagedTask
 
 # Infrastructure logs a line per checkpoint or client: kept in its file, not on the screen.
 QUIET_KINDS = frozenset({"PostgreSQL", "Broker"})
@@ -64,9 +65,9 @@ class Supervisor:
         await asyncio.to_thread(self._guard.close)
         os.close(self._lock)
 
-    def add(self, *parts: Command | Component) -> None:
+    def add(self, *parts: Command | Task | Component) -> None:
         """Add a stage: parts that start together once all stages before are ready."""
-        stage = [self._process(part) if isinstance(part, Command) else part for part in parts]
+        stage = [self._component(part) for part in parts]
         for component in stage:
             component.on_change = self._changed
         self._stages.append(stage)
@@ -94,11 +95,15 @@ class Supervisor:
             await asyncio.gather(*(component.stop() for component in stage))
         self._started = 0
 
-    def _process(self, command: Command) -> ManagedProcess:
+    def _component(self, part: Command | Task | Component) -> Component:
         assert self._guard is not None, "the supervisor is not entered"
-        shown = None if command.kind in QUIET_KINDS else self._screen
-        log_path = self.data_dir / "logs" / f"{command.name}.log"
-        return ManagedProcess(command, Output(command.name, log_path, screen=shown), self._guard)
+        if not isinstance(part, Command | Task):
+            return part
+        shown = None if part.kind in QUIET_KINDS else self._screen
+        output = Output(part.name, self.data_dir / "logs" / f"{part.name}.log", screen=shown)
+        if isinstance(part, Task):
+            return ManagedTask(part.name, part.kind, part.work, output)
+        return ManagedProcess(part, output, self._guard)
 
     def _changed(self) -> None:
         components = self.components
