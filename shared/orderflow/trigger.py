@@ -54,7 +54,7 @@ async def cloud_event_of(request: Request) -> CloudEvent:
         if b"ce-specversion" not in dict(request.headers.raw):
             return from_http(dict(request.headers), body)
         return CloudEvent(_attributes(request.headers.raw), body)
-    except GenericException as error:
+    except (GenericException, TypeError, ValueError) as error:  # the SDK does not wrap all of its
         raise InvalidInput(f"not a CloudEvent: {error}") from error
 
 
@@ -72,6 +72,9 @@ def _attributes(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
 
 def _data(cloud_event: CloudEvent, model: type[E]) -> E:
     attributes = cloud_event.get_attributes()
+    for name in ("id", "type", "traceparent"):
+        if not isinstance(attributes.get(name, ""), str):
+            raise InvalidInput(f"not a CloudEvent: {name} is not text")
     note(event_id=attributes["id"], trace_id=trace_id(continued(attributes.get("traceparent"))))
     if attributes["type"] != model.type:
         raise InvalidInput(f"type is {attributes['type']}, this function takes {model.type}")
