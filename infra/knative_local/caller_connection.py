@@ -180,6 +180,10 @@ class CallerConnection(asyncio.Protocol):
     def resume(self) -> None:
         """Read on."""
         self._function_full = False
+        self.proceed()
+
+    def proceed(self) -> None:
+        """Parse and hand on what was held back."""
         self._parse_on()
         self._advance()
 

@@ -27,6 +27,9 @@ class Caller(Protocol):
     def abort(self) -> None:
         """End the connection so that the caller sees that the answer is incomplete."""
 
+    def proceed(self) -> None:
+        """Hand on what was held back while no connection was there."""
+
     def pause(self) -> None:
         """Read no more of the request for now."""
 

@@ -61,6 +61,7 @@ class FunctionPool:
             self._idle.append(connection)
         else:
             connection.begin(exchange)
+            exchange.caller.proceed()
 
     def lost(self, connection: FunctionConnection) -> None:
         """Count a connection out; one more may be opened for those who wait."""
