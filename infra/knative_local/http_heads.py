@@ -74,6 +74,8 @@ class Head:
 
     def drop_named_by_connection(self) -> None:
         """Drop the headers that `Connection` says are for this hop only."""
+        if not self.connection:
+            return
         named = {token.strip().lower() for token in self.connection.split(b",")} - NEVER_DROPPED
         named -= {b"close", b"keep-alive", b""}
         if named:

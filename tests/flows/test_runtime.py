@@ -73,7 +73,7 @@ def test_sigterm_finishes_what_is_in_flight_and_leaves_no_process(tmp_path: Path
             ["curl", "-sf", "-d", "x", f"http://127.0.0.1:{running.port}/slow?seconds=1"],
             stdout=subprocess.PIPE,
         )
-        wait_until(lambda: slow.poll() is None)
+        wait_until(lambda: "asleep" in running.output.read_text())
 
         running.process.send_signal(signal.SIGTERM)
         output, _ = slow.communicate(timeout=DEADLINE_S)
