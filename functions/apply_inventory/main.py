@@ -17,7 +17,7 @@ from orderflow.database import Connection, retrying, statement
 from orderflow.errors import Later, OrderFlowError
 from orderflow.events import Event, InventoryChanged
 from orderflow.outbox import publish
-from orderflow.reservations import Move, give_rows, locked_orders, move_orders
+from orderflow.reservations import Move, awaited_items, give_rows, locked_orders, move_orders
 from orderflow.trigger import event
 from orderflow.web import note
 
@@ -60,12 +60,12 @@ def apply_open_changes(connection: Connection, items: list[str]) -> list[str]:
     applied: list[dict[str, Any]] = []
     open_changes = connection.run(SELECT_CHANGES, items=items)
     for item, rows in groupby(open_changes, key=itemgetter(0)):
-        on_hand, counted_at, _ = shelves[item]
+        on_hand, counted_at = shelves[item]
         changes = [Change(*row[1:]) for row in rows]
         applied += [done.row(item) for done in apply_changes(on_hand, counted_at, changes)]
     if applied:
         connection.run(APPLY_CHANGES, applied=applied)
-    return [item for item, (*_, awaited) in shelves.items() if awaited]
+    return awaited_items(connection, items)
 
 
 def fill(connection: Connection, item: str) -> list[Event] | OrderFlowError:

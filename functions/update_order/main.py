@@ -5,7 +5,8 @@ orderflow.order.cancelled.v1 and .shipped.v1, and orderflow.inventory.changed.v1
 that others wait for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from starlette.requests import Request
@@ -17,7 +18,14 @@ from orderflow.errors import Conflict, NotFound, OrderFlowError
 from orderflow.events import Event, InventoryChanged, make_event
 from orderflow.models import ChangeOrder
 from orderflow.outbox import publish
-from orderflow.reservations import Locked, LockedOrder, Move, locked_orders, move_orders
+from orderflow.reservations import (
+    Locked,
+    LockedOrder,
+    Move,
+    awaited_items,
+    locked_orders,
+    move_orders,
+)
 from orderflow.states import MOVES, Status, may_move
 from orderflow.web import body_of, http, json_response, note, path_name
 
@@ -50,7 +58,9 @@ def change_orders(
     with locked_orders(connection, [wanted.order_id for wanted in changes]) as locked:
         planned: dict[str, Move] = {}
         refusals = [plan(wanted, locked, planned) for wanted in changes]
-        events = move_orders(connection, list(planned.values()), source=SOURCE)
+        awaited = awaited_items(connection, (i for m in planned.values() for i in frees(m)))
+        moves = [replace(move, also=nudges(move, awaited)) for move in planned.values()]
+        events = move_orders(connection, moves, source=SOURCE)
     return [
         refusal or events.pop(wanted.order_id, [])
         for wanted, refusal in zip(changes, refusals, strict=True)
@@ -73,8 +83,7 @@ def plan(wanted: Change, locked: Locked, planned: dict[str, Move]) -> OrderFlowE
         return Conflict(f"the order is {status}; it can become {can}, not {wanted.status}")
     if wanted.status == "shipped" and (lacking := not_on_hand(order, locked, planned)):
         return Conflict(f"less {lacking} is on hand than was reserved; count it, then ship")
-    also = freed(order, locked) if wanted.status == "cancelled" else []
-    planned[wanted.order_id] = Move(order, wanted.status, f"{wanted.status} by request", also)
+    planned[wanted.order_id] = Move(order, wanted.status, f"{wanted.status} by request")
     return None
 
 
@@ -87,16 +96,22 @@ def not_on_hand(order: LockedOrder, locked: Locked, planned: dict[str, Move]) ->
     return None
 
 
-def freed(order: LockedOrder, locked: Locked) -> list[Event]:
-    """Make the nudges that offer the order's stock to those who wait for it."""
-    awaited = [i for i in order.needs() if order.status == "confirmed" and locked.stock[i].awaited]
+def frees(move: Move) -> list[str]:
+    """Return the items of which the move gives stock back."""
+    gives_back = move.order.status == "confirmed" and move.enters == "cancelled"
+    return list(move.order.needs()) if gives_back else []
+
+
+def nudges(move: Move, awaited: Collection[str]) -> list[Event]:
+    """Make the events that offer what the move frees to those who wait for it."""
     return [
         make_event(
             InventoryChanged,
             {"item": item, "change_id": None},
             source=SOURCE,
-            traceparent=order.traceparent,
-            fact=f"freed by {order.order_id}",
+            traceparent=move.order.traceparent,
+            fact=f"freed by {move.order.order_id}",
         )
-        for item in awaited
+        for item in frees(move)
+        if item in awaited
     ]

@@ -11,9 +11,13 @@ from confluent_kafka import KafkaException
 from rich.console import Console
 
 from knative_local.errors import LocalRuntimeError
+from orderflow import migrate as migrations
 from orderflow.config import settings
 from orderflow.database import Connection, statement
+from orderflow.demo import demo as run_demo
 from orderflow.errors import ConfigurationError, OrderFlowError
+from orderflow.stack import addresses, running, serve
+from orderflow.topics import create_topics, lag
 
 SHOW_STATUS = statement(Path(__file__).parent / "status.sql")
 
@@ -38,35 +42,27 @@ def up(
     port: Port = 8080, data: Data = Path(".data"), postgres: Postgres = None, kafka: Kafka = None
 ) -> None:
     """Run everything until Ctrl-C: PostgreSQL, broker, functions, triggers, gateway."""
-    from orderflow.stack import Stack
-
-    asyncio.run(Stack(data, port=port, postgres=postgres, kafka=kafka).serve(Console()))
+    asyncio.run(serve(data, Console(), port=port, postgres=postgres, kafka=kafka))
 
 
 @app.command()
 def ps(data: Data = Path(".data")) -> None:
     """List what runs, as JSON: name, kind, pid, port, state."""
-    from orderflow.stack import running
-
-    print(json.dumps(running(data), indent=2))
+    _say(json.dumps(running(data), indent=2))
 
 
 @app.command()
 def demo() -> None:
     """Place 5,000 orders and prove from the database that none went wrong."""
-    from orderflow.demo import run
-
-    if not asyncio.run(run(Console())):
+    if not run_demo(Console()):
         raise typer.Exit(1)
 
 
 @app.command()
 def migrate(postgres: Postgres = None) -> None:
     """Bring the database to this version's schema. Safe to run twice."""
-    from orderflow.migrate import migrate as apply
-
-    applied = apply(postgres or settings().database_url)
-    print("\n".join(f"applied {name}" for name in applied) or "nothing to apply")
+    applied = migrations.migrate(postgres or settings().database_url)
+    _say("\n".join(f"applied {name}" for name in applied) or "nothing to apply")
 
 
 @app.command()
@@ -75,22 +71,21 @@ def topics(
     replicas: Annotated[int, typer.Option(help="Copies of each partition.")] = 1,
 ) -> None:
     """Create the topics that are missing. Safe to run twice."""
-    from orderflow.topics import create_topics
-
     servers = kafka or settings().kafka_bootstrap_servers
     created = create_topics(servers, replicas=replicas)
-    print("\n".join(f"created {name}" for name in created) or "nothing to create")
+    _say("\n".join(f"created {name}" for name in created) or "nothing to create")
 
 
 @app.command()
 def status(data: Data = Path(".data"), postgres: Postgres = None, kafka: Kafka = None) -> None:
     """Show orders by state, the oldest open one, the outbox's backlog and the readers' lag."""
-    from orderflow.stack import addresses
-    from orderflow.topics import lag
-
     url, servers = addresses(data, postgres, kafka)
     ((found,),) = Connection(url).run(SHOW_STATUS)
-    print(json.dumps({**json.loads(found), "consumer_lag": lag(servers)}, indent=2))
+    _say(json.dumps({**json.loads(found), "consumer_lag": lag(servers)}, indent=2))
+
+
+def _say(text: str) -> None:
+    typer.echo(text)
 
 
 def main() -> None:

@@ -5,11 +5,26 @@ forks its workers.
 """
 
 from functools import cache
+from typing import TypeVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from orderflow.errors import ConfigurationError
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+class LogSettings(BaseSettings):
+    """How to log: what anything may be told and nothing must."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    """The least severe log line written."""
+
+    k_service: str = "orderflow"
+    """The name of the running service; Knative sets it (Serving's runtime contract)."""
 
 
 class Settings(BaseSettings):
@@ -23,12 +38,6 @@ class Settings(BaseSettings):
     kafka_bootstrap_servers: str = Field(min_length=1)
     """The brokers, as `host:port[,host:port...]`."""
 
-    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
-    """The least severe log line written."""
-
-    k_service: str = "orderflow"
-    """The name of the running service; Knative sets it (Serving's runtime contract)."""
-
 
 @cache
 def settings() -> Settings:
@@ -36,8 +45,18 @@ def settings() -> Settings:
 
     Raises `ConfigurationError`, one line that names every variable to set.
     """
+    return _read(Settings)
+
+
+@cache
+def log_settings() -> LogSettings:
+    """Return the settings of the log, read once; raises `ConfigurationError`."""
+    return _read(LogSettings)
+
+
+def _read(model: type[S]) -> S:
     try:
-        return Settings()
+        return model()
     except ValidationError as error:
         wrong = "; ".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
         raise ConfigurationError(f"set these environment variables: {wrong}") from error

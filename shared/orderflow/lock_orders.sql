@@ -1,5 +1,6 @@
--- Locks the stock of the orders' items and of further items, in order of item, then the orders, in order of position,
--- and reads both. Stock comes first everywhere: whoever has an item's row alone decides on it.
+-- Locks the stock of the orders' items and of further items, in order of item, then the orders, in
+-- order of position, and reads both. Stock comes first everywhere: whoever has an item's row alone
+-- decides on it.
 WITH wanted AS MATERIALIZED (
   SELECT position FROM orders
   WHERE order_id IN (SELECT jsonb_array_elements_text(CAST(:order_ids AS jsonb)))
@@ -31,8 +32,7 @@ SELECT json_build_object(
     )
   )), '[]') FROM locked_orders),
   'stock', (SELECT coalesce(json_agg(json_build_object(
-    'item', item, 'on_hand', on_hand, 'reserved', reserved, 'fill_due', fill_due,
-    'awaited', EXISTS (SELECT FROM backorders WHERE backorders.item = locked_stock.item)
+    'item', item, 'on_hand', on_hand, 'reserved', reserved, 'fill_due', fill_due
   )), '[]') FROM locked_stock),
   'unknown_items', (SELECT coalesce(json_agg(item), '[]') FROM items
     WHERE item NOT IN (SELECT item FROM locked_stock))

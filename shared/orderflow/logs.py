@@ -9,7 +9,7 @@ import orjson
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from orderflow.config import settings
+from orderflow.config import log_settings
 
 FLUSH_AFTER_S = 0.02  # lines are gathered so long, and at most so much is lost by a kill -9
 
@@ -19,7 +19,7 @@ def logger() -> FilteringBoundLogger:
     """Return the process's logger, bound to the name of its function."""
     structlog.configure(
         cache_logger_on_first_use=True,
-        wrapper_class=structlog.make_filtering_bound_logger(settings().log_level),
+        wrapper_class=structlog.make_filtering_bound_logger(log_settings().log_level),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.format_exc_info,
@@ -28,7 +28,7 @@ def logger() -> FilteringBoundLogger:
         ],
         logger_factory=structlog.BytesLoggerFactory(cast(BinaryIO, _Gathering(sys.stdout.buffer))),
     )
-    bound: FilteringBoundLogger = structlog.get_logger(function=settings().k_service)
+    bound: FilteringBoundLogger = structlog.get_logger(function=log_settings().k_service)
     return bound
 
 

@@ -20,6 +20,7 @@ from orderflow.states import Status
 _HERE = Path(__file__).parent
 LOCK_ORDERS = statement(_HERE / "lock_orders.sql")
 INSERT_STOCK = statement(_HERE / "insert_stock.sql")
+SELECT_AWAITED = statement(_HERE / "select_awaited.sql")
 MOVE_ORDERS = statement(_HERE / "move_orders.sql")
 
 
@@ -55,7 +56,6 @@ class LockedStock:
     on_hand: int
     reserved: int
     fill_due: bool
-    awaited: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,12 @@ def locked_orders(
 def give_rows(connection: Connection, items: Iterable[str]) -> None:
     """Give each item a row of no stock, unless it has one. The row is its lock."""
     connection.run(INSERT_STOCK, items=sorted(set(items)))
+
+
+def awaited_items(connection: Connection, items: Iterable[str]) -> list[str]:
+    """Return those of the locked items that somebody waits for."""
+    wanted = sorted(set(items))
+    return [item for (item,) in connection.run(SELECT_AWAITED, items=wanted)] if wanted else []
 
 
 def move_orders(
