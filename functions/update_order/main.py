@@ -58,7 +58,7 @@ def change_orders(
     with locked_orders(connection, [wanted.order_id for wanted in changes]) as locked:
         planned: dict[str, Move] = {}
         refusals = [plan(wanted, locked, planned) for wanted in changes]
-        awaited = awaited_items(connection, (i for m in planned.values() for i in frees(m)))
+        awaited = awaited_items(connection, (i for m in planned.values() for i in m.frees()))
         moves = [replace(move, also=nudges(move, awaited)) for move in planned.values()]
         events = move_orders(connection, moves, source=SOURCE)
     return [
@@ -96,22 +96,11 @@ def not_on_hand(order: LockedOrder, locked: Locked, planned: dict[str, Move]) ->
     return None
 
 
-def frees(move: Move) -> list[str]:
-    """Return the items of which the move gives stock back."""
-    gives_back = move.order.status == "confirmed" and move.enters == "cancelled"
-    return list(move.order.needs()) if gives_back else []
-
-
 def nudges(move: Move, awaited: Collection[str]) -> list[Event]:
     """Make the events that offer what the move frees to those who wait for it."""
+    order, fact = move.order, f"freed by {move.order.order_id}"
+    offered = [{"item": item, "change_id": None} for item in move.frees() if item in awaited]
     return [
-        make_event(
-            InventoryChanged,
-            {"item": item, "change_id": None},
-            source=SOURCE,
-            traceparent=move.order.traceparent,
-            fact=f"freed by {move.order.order_id}",
-        )
-        for item in frees(move)
-        if item in awaited
+        make_event(InventoryChanged, data, source=SOURCE, traceparent=order.traceparent, fact=fact)
+        for data in offered
     ]

@@ -79,6 +79,11 @@ class Move:
     cause: str
     also: Sequence[Event] = ()
 
+    def frees(self) -> list[str]:
+        """Return the items of which the move gives stock back."""
+        gives_back = self.order.status == "confirmed" and self.enters == "cancelled"
+        return list(self.order.needs()) if gives_back else []
+
 
 @contextlib.contextmanager
 def locked_orders(
