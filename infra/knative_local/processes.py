@@ -135,7 +135,8 @@ class ManagedProcess:
             if self._child is None or self._child.returncode is not None:
                 raise ComponentError(await self._cause_of_death())
             if time.monotonic() > deadline:
-                raise ComponentError(f"not ready within {START_TIMEOUT_S:g} s")
+                said = self._output.last_line()
+                raise ComponentError(f"not ready within {START_TIMEOUT_S:g} s: {said}")
             await asyncio.sleep(PROBE_INTERVAL_S)
 
     async def _is_ready(self) -> bool:

