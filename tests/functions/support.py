@@ -40,7 +40,8 @@ def module_of(function: str) -> ModuleType:
 def client_of(function: str) -> httpx.AsyncClient:
     """Return a client of one function."""
     source = str(FUNCTIONS / function / "main.py")
-    app = create_asgi_app_from_module(function, source, "http", module_of(function), None)
+    create: Any = create_asgi_app_from_module
+    app = create(function, source, "http", module_of(function), None)
     transport = httpx.ASGITransport(app)
     return httpx.AsyncClient(transport=transport, base_url="http://orderflow")
 
@@ -207,5 +208,7 @@ def _read(topic: str, deadline: float) -> Iterator[tuple[str, Record]]:
         while time.monotonic() < deadline:
             message = consumer.poll(0.2)
             if message is not None and not message.error():
-                headers = {name.removeprefix("ce_"): v.decode() for name, v in message.headers()}
-                yield message.key().decode(), Record(headers, orjson.loads(message.value()))
+                headers: Any = message.headers() or []
+                key, value = message.key() or b"", message.value() or b"null"
+                attributes = {name.removeprefix("ce_"): v.decode() for name, v in headers}
+                yield key.decode(), Record(attributes, orjson.loads(value))

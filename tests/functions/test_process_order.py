@@ -1,4 +1,4 @@
-"""Allocation of placed orders, delivered as Knative delivers: late, twice, out of order, at once."""
+"""Allocation of placed orders, delivered late, twice, out of order and at one instant."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
