@@ -3,62 +3,26 @@
 import asyncio
 import json
 import sys
-from typing import Any, cast
+from typing import cast
 
 from confluent_kafka import Message
 
-from knative_local.delivery import Dispatcher, wait_ms
+from knative_local.consumer_settings import consumer_settings
+from knative_local.delivery import Dispatcher
 from knative_local.event import Event
 from knative_local.journal import log
-from knative_local.kafka_reader import KafkaReader, Offsets
-from knative_local.kind_kafka_source import Delivery, KafkaSource
+from knative_local.kafka_messages import Offsets
+from knative_local.kafka_reader import KafkaReader
+from knative_local.kind_kafka_source import KafkaSource
+from knative_local.orderings import OrderedWork, UnorderedWork
 from knative_local.records import EventRule, KafkaRecord, NullHeaderError
-from knative_local.work import POLL_RECORDS, Item, OrderedWork, Partition, UnorderedWork, Work
+from knative_local.work import Item, Partition, Work
 
 COMMIT_EVERY_S = 5.0  # auto.commit.interval.ms of Knative's source data plane
 ORDERED_TICK_S = 0.2  # OrderedConsumerVerticle polls once a tick
 ORDERED_POLL_S, UNORDERED_POLL_S = 1.0, 0.5  # how long a poll waits for a first record
 STOP_WITHIN_S = 30.0  # Kubernetes' grace period: what is in flight after it is cut off
 CLOSE_WITHIN_S = 5.0  # for the last commit and for leaving the group
-# librdkafka refuses more than a day, where Kafka's Java client allows 2^31-1 ms.
-MAX_POLL_INTERVAL_MS = 86_400_000
-SESSION_TIMEOUT_MS = 6_000  # the least a broker allows by default; a dead member is gone sooner
-PREFETCH_RECORDS = 2_000  # some forty polls; keeps memory small where a topic has a backlog
-FETCH_PAUSE_MS = 20  # until a full prefetch queue is looked at again (the default stalls for 1 s)
-METADATA_EVERY_MS = 2_000  # so that a missing topic is found soon after it appears
-
-
-def max_poll_interval_ms(delivery: Delivery) -> int:
-    """Longest time between polls, by the rule of ConsumerVerticleContext."""
-    waits = sum(wait_ms(delivery, retry) for retry in range(1, min(delivery.retry, 64) + 1))
-    one_record = delivery.timeout_ms * (delivery.retry + 1) + waits + 1000 * delivery.retry
-    longest = 2 * POLL_RECORDS * one_record
-    return max(SESSION_TIMEOUT_MS, min(longest, MAX_POLL_INTERVAL_MS))
-
-
-def consumer_settings(source: KafkaSource, servers: str | None) -> dict[str, Any]:
-    """Settings of Knative's source data plane, in librdkafka's words."""
-    return {
-        "bootstrap.servers": servers or ",".join(source.spec.bootstrap_servers),
-        "group.id": source.consumer_group,
-        "client.id": f"{source.namespace}.{source.name}",
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
-        "auto.offset.reset": "earliest",
-        "isolation.level": "read_committed",
-        "allow.auto.create.topics": True,
-        "partition.assignment.strategy": "roundrobin",
-        "session.timeout.ms": SESSION_TIMEOUT_MS,
-        "heartbeat.interval.ms": SESSION_TIMEOUT_MS // 3,
-        "max.poll.interval.ms": max_poll_interval_ms(source.spec.delivery),
-        "max.partition.fetch.bytes": 65_536,
-        "fetch.min.bytes": 1,
-        "queued.min.messages": PREFETCH_RECORDS,
-        "fetch.queue.backoff.ms": FETCH_PAUSE_MS,
-        "topic.metadata.refresh.interval.ms": METADATA_EVERY_MS,
-        "reconnect.backoff.max.ms": 1_000,
-        "log_level": 2,  # librdkafka's own log lines are not JSON; errors reach the reader
-    }
 
 
 class SourceDispatcher:

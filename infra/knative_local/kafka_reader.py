@@ -4,43 +4,17 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from knative_local.initial_offset import pin_latest
 from knative_local.journal import log
+from knative_local.kafka_messages import Close, Commit, Offsets, Owner, Poll, partitions
 from knative_local.work import POLL_RECORDS, Partition
 
 REPLY_WITHIN_S = 5.0  # for the event loop to let go of revoked partitions
 TOPIC_CHECK_S = 1.0  # between looks for topics that are missing
-
-Offsets = dict[Partition, int]
-
-
-class Owner(Protocol):
-    """What the reader tells; every method is called in the event loop's thread."""
-
-    def on_batch(self, records: list[Message]) -> None: ...  # noqa: D102
-    def on_assigned(self, partitions: list[Partition]) -> None: ...  # noqa: D102
-    def on_revoked(self, partitions: list[Partition], lost: bool) -> Offsets: ...  # noqa: D102
-    def on_committed(self, offsets: Offsets) -> None: ...  # noqa: D102
-
-
-@dataclass(frozen=True, slots=True)
-class _Poll:
-    paused: frozenset[Partition]
-
-
-@dataclass(frozen=True, slots=True)
-class _Commit:
-    offsets: Offsets
-
-
-@dataclass(frozen=True, slots=True)
-class _Close:
-    offsets: Offsets
 
 
 class KafkaReader:
@@ -58,7 +32,7 @@ class KafkaReader:
         self._settings, self._topics, self._owner = settings, list(topics), owner
         self._poll_s, self._latest = poll_s, latest
         self._loop = asyncio.get_running_loop()
-        self._commands: queue.SimpleQueue[_Poll | _Commit | _Close] = queue.SimpleQueue()
+        self._commands: queue.SimpleQueue[Poll | Commit | Close] = queue.SimpleQueue()
         self._paused: frozenset[Partition] = frozenset()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kafka-reader", daemon=True)
@@ -70,16 +44,16 @@ class KafkaReader:
 
     def poll(self, paused: frozenset[Partition]) -> None:
         """Ask for one batch of at most POLL_RECORDS from all but the paused partitions."""
-        self._commands.put(_Poll(paused))
+        self._commands.put(Poll(paused))
 
     def commit(self, offsets: Offsets) -> None:
         """Commit without waiting; `on_committed` tells what came of it."""
-        self._commands.put(_Commit(offsets))
+        self._commands.put(Commit(offsets))
 
     async def close(self, offsets: Offsets, within_s: float) -> None:
         """Commit, leave the group and end the thread; gives up waiting after `within_s`."""
         self._closing.set()
-        self._commands.put(_Close(offsets))
+        self._commands.put(Close(offsets))
         await asyncio.to_thread(self._thread.join, within_s)
 
     def _run(self) -> None:
@@ -95,16 +69,16 @@ class KafkaReader:
         )
         while True:
             command = self._commands.get()
-            if isinstance(command, _Poll):
+            if isinstance(command, Poll):
                 self._serve_poll(consumer, command)
-            elif isinstance(command, _Commit):
+            elif isinstance(command, Commit):
                 self._serve_commit(consumer, command.offsets, wait=False)
             else:
                 self._serve_commit(consumer, command.offsets, wait=True)
                 consumer.close()
                 return
 
-    def _serve_poll(self, consumer: Consumer, command: _Poll) -> None:
+    def _serve_poll(self, consumer: Consumer, command: Poll) -> None:
         self._pause(consumer, command.paused)
         records: list[Message] = []
         waiting = True
@@ -166,7 +140,7 @@ class KafkaReader:
 
     def _on_assign(self, _: Consumer, positions: list[TopicPartition]) -> None:
         self._paused, self._last_error = frozenset(), ""
-        self._tell(self._owner.on_assigned, _partitions(positions))
+        self._tell(self._owner.on_assigned, partitions(positions))
 
     def _on_revoke(self, consumer: Consumer, positions: list[TopicPartition]) -> None:
         self._serve_commit(consumer, self._ask_revoked(positions, lost=False), wait=True)
@@ -178,7 +152,7 @@ class KafkaReader:
         if self._closing.is_set():
             return {}  # everything finished was committed, and the loop may wait for this thread
         asked = asyncio.run_coroutine_threadsafe(
-            self._revoked(_partitions(positions), lost), self._loop
+            self._revoked(partitions(positions), lost), self._loop
         )
         return asked.result(REPLY_WITHIN_S)
 
@@ -188,7 +162,3 @@ class KafkaReader:
     def _tell(self, listener: Callable[[Any], None], what: Any) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(listener, what)
-
-
-def _partitions(positions: list[TopicPartition]) -> list[Partition]:
-    return [Partition(position.topic, position.partition) for position in positions]

@@ -1,6 +1,5 @@
 """What every manifest kind shares: strict reading, metadata, destinations and durations."""
 
-import re
 from typing import Annotated, Literal
 from urllib.parse import urljoin, urlsplit
 
@@ -14,6 +13,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic.alias_generators import to_camel
+
+from knative_local.durations import duration_ms
 
 # RFC 1123 label, the rule of Kubernetes for names of Services and Namespaces.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
@@ -29,15 +30,6 @@ ExtensionName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+$")]
 CORE_ATTRIBUTES = frozenset(
     {"specversion", "id", "source", "type", "subject", "time", "dataschema", "datacontenttype"}
 )
-
-_NUMBER = r"(\d+(?:[.,]\d+)?)"
-_DURATION = re.compile(
-    rf"^[+-]?P(?=.)(?:{_NUMBER}Y)?(?:{_NUMBER}M)?(?:{_NUMBER}W)?(?:{_NUMBER}D)?"
-    rf"(?:T(?=.)(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}S)?)?$"
-)
-# Seconds in a year, month, week, day, hour, minute, second; the Gregorian averages for the
-# first two, as rickb777/date has them.
-_UNIT_SECONDS = (31_556_952, 2_629_746, 604_800, 86_400, 3_600, 60, 1)
 
 
 class Strict(BaseModel):
@@ -131,26 +123,6 @@ class CloudEventOverrides(Strict):
         if taken := extensions.keys() & CORE_ATTRIBUTES:
             raise ValueError(f"{min(taken)} is an attribute, not an extension")
         return extensions
-
-
-def duration_ms(text: str) -> int:
-    """Milliseconds of an ISO-8601 duration, read as rickb777/date v1.14 does in Knative.
-
-    One decimal digit of each number counts and the rest is cut off (PT0.25S is 200 ms); a sign
-    is dropped. Anything else raises ValueError.
-    """
-    found = _DURATION.match(text)
-    if found is None:
-        raise ValueError(f"{text!r} is not an ISO-8601 duration such as PT0.5S")
-    tenths = (
-        _tenths(number) * unit for number, unit in zip(found.groups(), _UNIT_SECONDS, strict=True)
-    )
-    return sum(tenths) * 100
-
-
-def _tenths(number: str | None) -> int:
-    whole, _, fraction = (number or "0").replace(",", ".").partition(".")
-    return int(whole) * 10 + int(fraction[:1] or "0")
 
 
 def _duration_text(text: str) -> str:

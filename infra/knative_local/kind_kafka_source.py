@@ -5,6 +5,7 @@ from typing import Annotated, Literal, cast
 
 from pydantic import Field, field_validator, model_validator
 
+from knative_local.durations import duration_ms
 from knative_local.kind_base import (
     CloudEventOverrides,
     Destination,
@@ -13,7 +14,6 @@ from knative_local.kind_base import (
     Metadata,
     Resource,
     Strict,
-    duration_ms,
 )
 
 DEFAULT_TIMEOUT_MS = 600_000  # ConsumerVerticleContext: no timeout, or zero, means ten minutes

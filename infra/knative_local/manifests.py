@@ -16,11 +16,12 @@ import yaml
 from pydantic import ValidationError
 
 from knative_local.errors import LocalRuntimeError
-from knative_local.kind_base import Destination, Resource
+from knative_local.kind_base import Resource
 from knative_local.kind_kafka_source import KafkaSource
 from knative_local.kind_ping_source import PingSource
 from knative_local.kind_route import HTTPRoute
 from knative_local.kind_service import ConfigMap, Namespace, Service, ServiceAccount
+from knative_local.manifest_references import missing_service
 from knative_local.yaml_documents import documents
 
 KINDS: dict[tuple[str, str], type[Resource]] = {
@@ -68,8 +69,10 @@ def load_manifests(paths: Iterable[Path]) -> Manifests:
         if key in objects:
             raise ManifestError(f"{where}: is also in {objects[key][0]}")
         objects[key] = (where, found)
+    services = {key[1:] for key in objects if key[0] == "Service"}
     for where, found in objects.values():
-        _check_targets(where, found, objects.keys())
+        if missing := missing_service(found, services):
+            raise ManifestError(f"{where}: {missing}")
     read = [found for _, found in objects.values()]
     return Manifests(
         services=_only(Service, read),
@@ -142,24 +145,3 @@ def _first_problem(error: ValidationError) -> str:
     elif problem["type"] == "missing":
         message = "is missing"
     return f"{path.removeprefix('.')}: {message}"
-
-
-def _check_targets(where: str, found: Resource, known: Iterable[tuple[str, str, str]]) -> None:
-    for path, name, namespace in _targets(found):
-        if ("Service", namespace or found.namespace, name) not in known:
-            raise ManifestError(f"{where}: {path}: no Service {name} in these manifests")
-
-
-def _targets(found: Resource) -> Iterator[tuple[str, str, str | None]]:
-    sinks: dict[str, Destination | None] = {}
-    if isinstance(found, KafkaSource):
-        sinks["spec.delivery.deadLetterSink.ref"] = found.spec.delivery.dead_letter_sink
-    if isinstance(found, KafkaSource | PingSource):
-        sinks["spec.sink.ref"] = found.spec.sink
-    for path, sink in sinks.items():
-        if sink is not None and sink.ref is not None:
-            yield path, sink.ref.name, sink.ref.namespace
-    if isinstance(found, HTTPRoute):
-        for index, rule in enumerate(found.spec.rules):
-            backend = rule.backend_refs[0]
-            yield f"spec.rules[{index}].backendRefs[0]", backend.name, backend.namespace

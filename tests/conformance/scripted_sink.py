@@ -39,6 +39,7 @@ class Sink:
     arrivals: dict[str, list[Arrival]] = field(default_factory=lambda: defaultdict(list))
     in_flight: Counter[str] = field(default_factory=Counter)
     max_in_flight: Counter[str] = field(default_factory=Counter)
+    transports: set[asyncio.Transport] = field(default_factory=set)
 
     def by_record(self, case: str) -> dict[str, list[Arrival]]:
         """Arrivals of a case, by record, in order."""
@@ -63,6 +64,10 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self._sink.transports.add(self._transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._sink.transports.discard(self._transport)
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
@@ -129,10 +134,19 @@ def scripted_sink(script: Script, port: int = 0) -> Iterator[Sink]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         server.close()
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        loop.run_until_complete(asyncio.sleep(0))
+        loop.run_until_complete(_hang_up(sink))
         loop.close()
+
+
+async def _hang_up(sink: Sink) -> None:
+    for transport in list(sink.transports):
+        transport.abort()
+    answering = asyncio.all_tasks() - {cast("asyncio.Task[Any]", asyncio.current_task())}
+    for task in answering:
+        task.cancel()
+    await asyncio.gather(*answering, return_exceptions=True)
+    while sink.transports:  # noqa: ASYNC110 - gives a turn, not time
+        await asyncio.sleep(0)
 
 
 async def listen(sink: Sink, port: int) -> asyncio.Server:

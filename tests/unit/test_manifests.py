@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from knative_local.kind_base import duration_ms
+from knative_local.durations import duration_ms
 from knative_local.manifests import ManifestError, Manifests, load_manifests
 
 Document = dict[str, Any]

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from knative_local.event import Event
-from knative_local.work import POLL_RECORDS, Item, OrderedWork, Partition, UnorderedWork, Work
+from knative_local.orderings import OrderedWork, UnorderedWork
+from knative_local.work import POLL_RECORDS, Item, Partition, Work
 
 P0, P1 = Partition("t", 0), Partition("t", 1)
 
