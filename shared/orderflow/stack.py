@@ -93,7 +93,7 @@ class Stack:
             kafka=self.kafka,
             overrides={"DATABASE_URL": self.postgres, "KAFKA_BOOTSTRAP_SERVERS": self.kafka},
         )
-        for stage in (self._servers(), runtime.services(), runtime.sources(), runtime.gateway()):
+        for stage in (self._servers(), *runtime.stages()):
             self._supervisor.add(*stage)
         await self._supervisor.start(1)
         await asyncio.to_thread(migrate, self.postgres)
@@ -136,7 +136,8 @@ async def _serve(data: Path, console: Console, choices: dict[str, Any]) -> None:
             stack = Stack(data, progress=progress, show_output=True, **choices)
             await until_stopped.enter_async_context(stack)
         where = {"url": stack.url, "data": data, "postgres": stack.postgres}
-        console.print(BANNER.format(**where, kafka=stack.kafka))
+        # Not wrapped: a line break inside a command would break the command.
+        console.print(BANNER.format(**where, kafka=stack.kafka), soft_wrap=True)
         until_stopped.callback(console.print, "stopping …")
         await asyncio.Event().wait()
 
