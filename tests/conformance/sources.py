@@ -1,7 +1,8 @@
-"""KafkaSource processes for the length of a test."""
+"""KafkaSource processes, alone or under the whole runtime, for the length of a test."""
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,9 @@ from pathlib import Path
 import knative_local
 from knative_local.manifests import load_manifests
 from knative_local.source import source_command
+from knative_local.state_file import read_state
 
+READY_WITHIN_S = 60.0  # thirty-odd processes that start at once on a small machine
 STOP_WITHIN_S = 40.0  # the dispatcher's own bound is 30 s
 
 
@@ -27,11 +30,7 @@ class SourceProcess:
 
     def __init__(self, command: list[str], log: Path) -> None:
         self.log = log
-        path = str(Path(knative_local.__file__).parents[1])
-        with log.open("ab") as output:
-            self.process = subprocess.Popen(
-                command, stdout=output, stderr=output, env={**os.environ, "PYTHONPATH": path}
-            )
+        self.process = _start(command, log)
 
     @property
     def ready(self) -> bool:
@@ -60,6 +59,33 @@ def start_sources(manifest: Path, kafka: str | None = None) -> list[SourceProces
     ]
 
 
+def _start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+    path = str(Path(knative_local.__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": path}
+    with log.open("ab") as output:
+        return subprocess.Popen(command, stdout=output, stderr=output, env=environment)
+
+
+@contextmanager
+def running_runtime(manifest: Path) -> Iterator[None]:
+    """`python -m knative_local run` with a manifest file, every component of it ready."""
+    data, log = manifest.parent / "data", manifest.with_name("runtime.log")
+    command = [sys.executable, "-m", "knative_local", "run", str(manifest), "--data", str(data)]
+    process = _start(command, log)
+
+    def ready() -> bool:
+        assert process.poll() is None, log.read_text()
+        states = [component["state"] for component in read_state(data)["components"]]
+        return bool(states) and set(states) == {"ready"}
+
+    try:
+        wait_for(ready, READY_WITHIN_S, f"{manifest} ready")
+        yield
+    finally:
+        process.terminate()
+        process.wait(STOP_WITHIN_S)
+
+
 def _log(manifest: Path, name: str) -> Path:
     taken = len(list(manifest.parent.glob(f"{name}.*.log")))
     return manifest.with_name(f"{name}.{taken}.log")
@@ -70,7 +96,7 @@ def running_sources(manifest: Path, kafka: str | None = None) -> Iterator[list[S
     """The processes of a manifest file, ready to deliver."""
     processes = start_sources(manifest, kafka)
     try:
-        wait_for(lambda: all(p.ready for p in processes), 60, f"{manifest} ready")
+        wait_for(lambda: all(p.ready for p in processes), READY_WITHIN_S, f"{manifest} ready")
         yield processes
     finally:
         for process in processes:

@@ -14,7 +14,7 @@ from tests.conformance.apache import apache_kafka
 from tests.conformance.kafka_client import Kafka
 from tests.conformance.recording import Case, cases
 from tests.conformance.scripted_sink import Arrival, Sink, scripted_sink
-from tests.conformance.sources import running_sources, wait_for
+from tests.conformance.sources import running_runtime, wait_for
 
 CASES = {case.name: case for case in cases()}
 # Tansu keeps transactions but shows the records of an aborted one to a read_committed consumer.
@@ -43,7 +43,7 @@ def replayed(names: list[str], servers: str, folder: Path) -> Iterator[Replay]:
         documents = [case.manifest(sink.base, servers) for case in chosen]
         manifest.write_text("---\n".join(documents), encoding="utf-8")
         replay = Replay(sink, {case.name: [] for case in chosen})
-        with running_sources(manifest):
+        with running_runtime(manifest):
             for case in chosen:
                 kafka.produce(case)
             wait_for(lambda: _settled(replay, kafka, chosen), DONE_WITHIN_S, "final offsets")
