@@ -7,5 +7,11 @@ SELECT
     WHERE outbox.aggregateid = orders.order_id AND outbox.aggregatetype = 'orders'
   ) AS unsettled
 FROM orders
-WHERE order_id IN (SELECT jsonb_array_elements_text(CAST(:order_ids AS jsonb)))
-   OR idempotency_key IN (SELECT jsonb_array_elements_text(CAST(:keys AS jsonb)));
+WHERE position IN (
+  -- Not OR, which would read the whole table.
+  SELECT position FROM orders
+  WHERE order_id IN (SELECT jsonb_array_elements_text(CAST(:order_ids AS jsonb)))
+  UNION
+  SELECT position FROM orders
+  WHERE idempotency_key IN (SELECT jsonb_array_elements_text(CAST(:keys AS jsonb)))
+);
