@@ -33,9 +33,11 @@ async def list_orders(request: Request) -> Response:
     if request.scope["path"] != "/orders":
         return await one_order(path_name(request, "/order/"))
     page = page_of(request, OrderPage)
-    if "application/x-ndjson" in request.headers.get("accept", ""):
-        return StreamingResponse(every_order(page), media_type="application/x-ndjson")
+    streams = "application/x-ndjson" in request.headers.get("accept", "")
+    page = page.model_copy(update={"limit": MAX_LIMIT}) if streams else page
     rows = await worker().submit(partial(select_page, page, position_of(page)))
+    if streams:
+        return StreamingResponse(every_order(page, rows), media_type="application/x-ndjson")
     full = len(rows) == page.limit
     link = next_link(request, str(rows[-1][0])) if full else {}
     return json_response([shown(order) for _, order in rows], 200, link)
@@ -50,12 +52,11 @@ async def one_order(order_id: str) -> Response:
     return json_response(shown(orjson.loads(rows[0][0])))
 
 
-async def every_order(page: OrderPage) -> AsyncIterator[bytes]:
-    """Stream all matches as lines, a bounded page at a time, so that memory does not grow."""
-    page, below = page.model_copy(update={"limit": MAX_LIMIT}), position_of(page)
-    while rows := await worker().submit(partial(select_page, page, below)):
+async def every_order(page: OrderPage, rows: list[tuple[int, Order]]) -> AsyncIterator[bytes]:
+    """Stream all matches from the first page on as lines, so that memory does not grow."""
+    while rows:
         yield b"".join(orjson.dumps(shown(order)) + b"\n" for _, order in rows)
-        below = rows[-1][0]
+        rows = await worker().submit(partial(select_page, page, rows[-1][0]))
 
 
 def select_page(page: OrderPage, below: int, connection: Connection) -> list[tuple[int, Order]]:
