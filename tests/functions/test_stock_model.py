@@ -272,7 +272,7 @@ def answers(results: Sequence[object]) -> list[Answer]:
 def test_any_sequence_of_transactions_leaves_what_the_paper_says(database: Connection) -> None:
     StockMachine.connection = database
 
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         StockMachine,
         settings=settings(
             max_examples=25,
