@@ -9,6 +9,7 @@ from confluent_kafka import Message
 
 from knative_local.consumer_settings import consumer_settings
 from knative_local.delivery import Dispatcher
+from knative_local.errors import LocalRuntimeError
 from knative_local.event import Event
 from knative_local.journal import log
 from knative_local.kafka_messages import Offsets
@@ -23,6 +24,10 @@ ORDERED_TICK_S = 0.2  # OrderedConsumerVerticle polls once a tick
 ORDERED_POLL_S, UNORDERED_POLL_S = 1.0, 0.5  # how long a poll waits for a first record
 STOP_WITHIN_S = 30.0  # Kubernetes' grace period: what is in flight after it is cut off
 CLOSE_WITHIN_S = 5.0  # for the last commit and for leaving the group
+
+
+class DispatchError(LocalRuntimeError):
+    """The consumer cannot go on; a new process may."""
 
 
 class SourceDispatcher:
@@ -48,10 +53,15 @@ class SourceDispatcher:
         )
         self._polling = False
         self._ready = False
+        self._failure = ""
         self._assigned: set[Partition] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then finish what is in flight, commit and leave."""
+        """Work until `stop` is set, then finish what is in flight, commit and leave.
+
+        Raises DispatchError, after the same end, when the Kafka consumer fails for good.
+        """
+        self._stop = stop
         self._reader.start()
         self._poll()
         ticks = [asyncio.create_task(self._commit_forever())]
@@ -64,6 +74,8 @@ class SourceDispatcher:
             tick.cancel()
         await self._reader.close(self._work.advanced(), CLOSE_WITHIN_S)
         self._dispatcher.close()
+        if self._failure:
+            raise DispatchError(f"KafkaSource {self._source.name}: {self._failure}")
 
     async def _poll_forever(self) -> None:
         while True:
@@ -110,6 +122,11 @@ class SourceDispatcher:
         """Remember what the group holds."""
         for partition, offset in offsets.items():
             self._work.committed(partition, offset)
+
+    def on_failed(self, reason: str) -> None:
+        """The reader has ended: so does the source."""
+        self._failure = reason
+        self._stop.set()
 
     def _items(self, records: list[Message]) -> list[Item]:
         mine = [record for record in cast("list[KafkaRecord]", records) if self._owns(record)]

@@ -17,6 +17,7 @@ class Owner(Protocol):
     def on_assigned(self, partitions: list[Partition]) -> None: ...  # noqa: D102
     def on_revoked(self, partitions: list[Partition], lost: bool) -> Offsets: ...  # noqa: D102
     def on_committed(self, offsets: Offsets) -> None: ...  # noqa: D102
+    def on_failed(self, reason: str) -> None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)

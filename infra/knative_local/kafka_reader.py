@@ -35,7 +35,7 @@ class KafkaReader:
         self._commands: queue.SimpleQueue[Poll | Commit | Close] = queue.SimpleQueue()
         self._paused: frozenset[Partition] = frozenset()
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="kafka-reader", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="kafka-reader", daemon=True)
         self._last_error = ""
 
     def start(self) -> None:
@@ -55,6 +55,12 @@ class KafkaReader:
         self._closing.set()
         self._commands.put(Close(offsets))
         await asyncio.to_thread(self._thread.join, within_s)
+
+    def _serve(self) -> None:
+        try:
+            self._run()
+        except (KafkaException, RuntimeError, TimeoutError) as error:
+            self._tell(self._owner.on_failed, str(error))
 
     def _run(self) -> None:
         callbacks = {"on_commit": self._on_commit, "error_cb": self._complain}

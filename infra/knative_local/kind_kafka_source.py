@@ -22,6 +22,8 @@ KEY_TYPE_LABEL = "kafkasources.sources.knative.dev/key-type"
 
 KeyType = Literal["string", "int", "float", "byte-array"]
 Text = Annotated[str, Field(min_length=1)]
+# Kafka's own rule; a leading ^ would be a pattern to librdkafka, and KafkaSource has none.
+Topic = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
 
 
 class Delivery(Strict):
@@ -62,7 +64,7 @@ class KafkaSourceSpec(Strict):
     """The fields of the CRD that a dispatcher without TLS and SASL can honour."""
 
     bootstrap_servers: Annotated[tuple[Text, ...], Field(min_length=1)]
-    topics: Annotated[tuple[Text, ...], Field(min_length=1)]
+    topics: Annotated[tuple[Topic, ...], Field(min_length=1)]
     consumers: Int32 = 1
     consumer_group: Text | None = None
     initial_offset: Literal["latest", "earliest"] = "latest"

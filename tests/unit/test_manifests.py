@@ -107,6 +107,7 @@ def test_defaults_are_those_of_knative(tmp_path: Path) -> None:
     [
         (make_source(delivery={"retires": 1}), "spec.delivery.retires: unknown field"),
         (make_source(topics=[]), "spec.topics: "),
+        (make_source(topics=["^a"]), "spec.topics[0]: "),
         (make_source(ordering="sorted"), "spec.ordering: "),
         (make_source(initialOffset="first"), "spec.initialOffset: "),
         (make_source(consumers=-1), "spec.consumers: "),
