@@ -59,7 +59,8 @@ class KafkaReader:
     def _serve(self) -> None:
         try:
             self._run()
-        except (KafkaException, RuntimeError, TimeoutError) as error:
+        except Exception as error:
+            # Whatever ends this thread must end the source: nothing would be delivered any more.
             self._tell(self._owner.on_failed, str(error))
 
     def _run(self) -> None:

@@ -27,7 +27,9 @@ class Owner:
 
 async def test_owner_hears_that_the_consumer_failed() -> None:
     owner = Owner()
-    reader = KafkaReader({"no.such.setting": 1}, ("t",), owner, poll_s=0.1, latest=False)
+    reader = KafkaReader(
+        {"group.id": "g", "no.such.setting": 1}, ("t",), owner, poll_s=0.1, latest=False
+    )
 
     reader.start()
 
