@@ -182,13 +182,13 @@ class Record(NamedTuple):
     data: dict[str, Any]
 
 
-def records_of(topic: str, key: str, count: int, within_s: float = WITHIN_S) -> list[Record]:
-    """Read a topic from its beginning until it has given `count` different events of a key."""
+def records_of(topic: str, key: str, count: int, *, distinct: bool = True) -> list[Record]:
+    """Read a topic from its beginning until it has given `count` (different) events of a key."""
     found: dict[str, Record] = {}
-    deadline = time.monotonic() + within_s
-    for record_key, record in _read(topic, deadline):
+    deadline = time.monotonic() + WITHIN_S
+    for number, (record_key, record) in enumerate(_read(topic, deadline)):
         if record_key == key:
-            found.setdefault(record.attributes["id"], record)
+            found.setdefault(record.attributes["id"] if distinct else str(number), record)
         if len(found) == count:
             return list(found.values())
     raise AssertionError(f"{topic} has {len(found)} of {count} records of {key}")

@@ -1,7 +1,6 @@
 """GET /orders and GET /order/{order_id}: every order exactly once, at a cost that does not grow."""
 
 import asyncio
-from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
