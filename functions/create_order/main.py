@@ -24,6 +24,7 @@ INSERT_ORDERS = statement(Path(__file__).with_name("insert_orders.sql"))
 SELECT_PLACED = statement(Path(__file__).with_name("select_placed.sql"))
 SENT = "Order received, stored in DB, and sent to Kafka"
 QUEUED = "Order received, stored in DB, and queued for Kafka"
+Name = tuple[str, str | None]
 
 
 class Placement(NamedTuple):
@@ -81,7 +82,7 @@ def place_orders(connection: Connection, placements: Sequence[Placement]) -> lis
     return [
         Placed(p.order_id, p.fingerprint, None, is_new=True)
         if number in new
-        else stored.get(f"key {p.idempotency_key}") or stored[f"id {p.order_id}"]
+        else stored.get(("key", p.idempotency_key)) or stored["id", p.order_id]
         for number, p in enumerate(placements)
     ]
 
@@ -89,16 +90,15 @@ def place_orders(connection: Connection, placements: Sequence[Placement]) -> lis
 place = Batch(place_orders)
 
 
-def stored_orders(connection: Connection, rows: Sequence[dict[str, Any]]) -> dict[str, Placed]:
-    """Find the orders that calls repeat, by `id ...` and by `key ...` of their idempotency key."""
-    if not rows:
-        return {}
-    stored: dict[str, Placed] = {}
+def stored_orders(connection: Connection, rows: Sequence[dict[str, Any]]) -> dict[Name, Placed]:
+    """Find the orders that calls repeat, by their id and by their idempotency key."""
+    stored: dict[Name, Placed] = {}
     ids, keys = [row["order_id"] for row in rows], [row["idempotency_key"] for row in rows]
-    for order_id, key, *found in connection.run(SELECT_PLACED, order_ids=ids, keys=keys):
-        stored[f"id {order_id}"] = Placed(order_id, *found)
+    found = connection.run(SELECT_PLACED, order_ids=ids, keys=keys) if rows else []
+    for order_id, key, *rest in found:
+        stored["id", order_id] = Placed(order_id, *rest)
         if key is not None:
-            stored[f"key {key}"] = stored[f"id {order_id}"]
+            stored["key", key] = stored["id", order_id]
     return stored
 
 
@@ -106,6 +106,5 @@ def answered(placed: Placed, message: str) -> Response:
     """Make the answer; a repeat gets the first one, marked."""
     body = {"message": message, "order_id": placed.order_id, "status": "pending"}
     headers = {"Location": f"/order/{quote(placed.order_id, safe='')}"}
-    if placed.is_new:
-        return json_response(body, 201, headers)
-    return json_response(body, 200, {**headers, "Idempotent-Replayed": "true"})
+    repeated = {} if placed.is_new else {"Idempotent-Replayed": "true"}
+    return json_response(body, 201 if placed.is_new else 200, headers | repeated)

@@ -1,5 +1,6 @@
 -- What is stored of orders that were not new, and their event if it is still in the outbox. A
--- statement of its own, because the insert cannot see what another transaction committed while it waited.
+-- statement of its own, because the insert cannot see what another transaction committed while
+-- it waited.
 SELECT
   order_id, idempotency_key, fingerprint,
   (
