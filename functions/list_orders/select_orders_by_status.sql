@@ -1,5 +1,5 @@
--- A page of orders of one status, newest first, from the index on status. The times become positions through an index: an order's position
--- is drawn at most ten seconds (the statement limit) after its time is taken.
+-- A page of orders of one status, newest first, from the index on status. The times become
+-- positions as in select_orders.sql.
 SELECT position, to_json(row)::text FROM (
   SELECT
     position, order_id, status, placed_at, updated_at,

@@ -84,6 +84,10 @@ class Connection:
         with self._translating():
             self._open().execute_simple(sql)
 
+    def ping(self) -> None:
+        """Reach the database, and do nothing there; raises `DatabaseAway`."""
+        self.script("")
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit what the block does, or nothing of it."""

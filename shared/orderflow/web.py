@@ -20,6 +20,7 @@ from starlette.responses import Response
 
 from orderflow.batch import worker
 from orderflow.config import settings
+from orderflow.database import Connection
 from orderflow.errors import (
     BodyTooLarge,
     ConfigurationError,
@@ -202,6 +203,6 @@ async def health(path: str) -> Response:
     """
     if path == "/readyz" and not _reached:
         settings()
-        await worker().submit(lambda connection: connection.run("SELECT 1"))
+        await worker().submit(Connection.ping)
         _reached.add(path)
     return json_response({"status": "ok"})

@@ -20,7 +20,8 @@ CREATE INDEX stock_fill_due ON stock (item) WHERE fill_due;
 -- A count may find less than is promised already; then nothing more can be promised.
 CREATE FUNCTION refuse_oversell() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  RAISE EXCEPTION 'oversell refused: % of % reserved, % on hand', NEW.reserved, NEW.item, NEW.on_hand
+  RAISE EXCEPTION 'oversell refused: % of % reserved, % on hand',
+    NEW.reserved, NEW.item, NEW.on_hand
     USING ERRCODE = 'check_violation', CONSTRAINT = 'stock_never_oversold';
 END $$;
 CREATE TRIGGER stock_never_oversold_update BEFORE UPDATE ON stock FOR EACH ROW
