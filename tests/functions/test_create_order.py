@@ -188,6 +188,19 @@ async def test_a_key_makes_a_create_without_an_id_safe_to_repeat() -> None:
     assert again.json()["order_id"] == first.json()["order_id"]
 
 
+async def test_a_key_named_as_no_key_is_a_key_like_any_other(database: Connection) -> None:
+    create, unkeyed, keyed = module_of("create_order"), make_order(), make_order()
+    orders = [create.PlaceOrder.model_validate(body) for body in (unkeyed, keyed)]
+    placements = [
+        create.requested(order, key, "") for order, key in zip(orders, [None, "None"], strict=True)
+    ]
+    create.place_orders(database, placements)
+
+    again = create.place_orders(database, placements)
+
+    assert [placed.order_id for placed in again] == [unkeyed["order_id"], keyed["order_id"]]
+
+
 @pytest.mark.parametrize("order_id", [..., None])
 async def test_a_key_with_another_body_is_refused(order_id: Any) -> None:
     key = reference("key")

@@ -13,7 +13,7 @@ import pytest
 
 from knative_local.ports import free_port
 from knative_local.postgres import embedded_postgres
-from orderflow import batch, outbox
+from orderflow import batch, outbox, web
 from orderflow.database import Connection, Refused, retrying
 from orderflow.errors import DatabaseAway
 from orderflow.migrate import FOLDER, migrate
@@ -351,6 +351,19 @@ CALLS: dict[str, Callable[[], Coroutine[Any, Any, httpx.Response]]] = {
     "apply_inventory": lambda: apply("any"),
     "sweep": lambda: deliver("sweep", "dev.knative.sources.ping", {}),
 }
+
+
+async def test_a_function_is_ready_once_it_has_reached_the_database(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    away, here = batch.Worker("postgresql://postgres@127.0.0.1:9/none"), batch.worker()
+    monkeypatch.setattr(web, "_reached", set())
+    statuses = []
+    for worker in (away, here, away):
+        monkeypatch.setattr(web, "worker", lambda worker=worker: worker)
+        statuses.append((await client_of("create_order").get("/readyz")).status_code)
+
+    assert statuses == [503, 200, 200]
 
 
 async def test_while_the_database_is_away_callers_are_told_to_come_again_and_it_recovers(
