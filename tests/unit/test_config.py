@@ -7,6 +7,7 @@ from orderflow.errors import ConfigurationError
 
 GIVEN = {"DATABASE_URL": "postgresql://u@127.0.0.1/d", "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9092"}
 read_anew = config.settings.__wrapped__
+read_log_anew = config.log_settings.__wrapped__
 
 
 @pytest.fixture(autouse=True)
@@ -20,14 +21,26 @@ def give(monkeypatch: pytest.MonkeyPatch, **overrides: str) -> None:
         monkeypatch.setenv(name, value)
 
 
-def test_what_is_given_is_taken_and_the_rest_has_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_given_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     give(monkeypatch)
 
     settings = read_anew()
 
     assert settings.database_url == GIVEN["DATABASE_URL"]
     assert settings.kafka_bootstrap_servers == GIVEN["KAFKA_BOOTSTRAP_SERVERS"]
-    assert (settings.log_level, settings.k_service) == ("info", "orderflow")
+
+
+def test_the_log_has_defaults() -> None:
+    log = read_log_anew()
+
+    assert (log.log_level, log.k_service) == ("info", "orderflow")
+
+
+def test_a_wrong_level_of_the_log_names_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "loud")
+
+    with pytest.raises(ConfigurationError, match="set these environment variables: LOG_LEVEL: "):
+        read_log_anew()
 
 
 def test_every_missing_value_names_itself_in_one_line() -> None:
@@ -45,7 +58,6 @@ def test_every_missing_value_names_itself_in_one_line() -> None:
     [
         ("DATABASE_URL", "mysql://127.0.0.1/d"),
         ("KAFKA_BOOTSTRAP_SERVERS", ""),
-        ("LOG_LEVEL", "loud"),
     ],
 )
 def test_a_wrong_value_names_itself_alone(
