@@ -104,9 +104,11 @@ class Paper:
                 order.status = "confirmed"
 
 
-items = st.integers(0, 2)
+items = st.integers(0, 1)
 picks = st.lists(st.integers(0, 30), min_size=1, max_size=4)
 lines = st.lists(st.tuples(items, st.integers(1, 4)), min_size=1, max_size=3)
+lateness = st.integers(0, 8)
+adjustments = st.integers(-6, 12).filter(bool)
 shortages = st.sampled_from(["backorder", "backorder", "reject"])
 
 
@@ -117,7 +119,7 @@ class StockMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.items = [reference("item") for _ in range(3)]
+        self.items = [reference("item") for _ in range(2)]
         self.paper = Paper(self.items)
         self.bodies: list[PlaceOrder] = []
         self.instants: list[str] = []
@@ -182,19 +184,24 @@ class StockMachine(RuleBasedStateMachine):
         results = retrying(lambda: update_order.change_orders(self.connection, asked))
         assert answers(results) == expected
 
-    @rule(item=items, stock=st.integers(0, 12), since=st.integers(0, 30))
-    def tell_count(self, item: int, stock: int, since: int) -> None:
-        self.tell(item, since, stock=stock)
+    @rule(item=items, stock=st.integers(0, 12), steps_late=lateness, at_once=st.booleans())
+    def tell_count(self, item: int, stock: int, steps_late: int, at_once: bool) -> None:
+        self.tell(item, steps_late, stock=stock)
+        if at_once:
+            self.update([item])
 
-    @rule(item=items, adjust=st.integers(-6, 12).filter(bool), since=st.integers(0, 30))
-    def tell_adjustment(self, item: int, adjust: int, since: int) -> None:
-        self.tell(item, since, adjust=adjust)
+    @rule(item=items, adjust=adjustments, steps_late=lateness, at_once=st.booleans())
+    def tell_adjustment(self, item: int, adjust: int, steps_late: int, at_once: bool) -> None:
+        self.tell(item, steps_late, adjust=adjust)
+        if at_once:
+            self.update([item])
 
-    def tell(self, item: int, since: int, **fields: int) -> None:
-        """Tell a change that was true at a step of the past, or is now."""
+    def tell(self, item: int, steps_late: int, **fields: int) -> None:
+        """Tell a change that is so now, or was so when an earlier step began."""
         time, name = self.begin(), self.items[item]
         body: dict[str, Any] = {"item": name} | fields
-        if since < len(self.instants) - 1:
+        since = len(self.instants) - 1 - steps_late
+        if steps_late and since >= 0:
             time, body["occurred_at"] = since, self.instants[since]
         inventory = module_of("update_inventory")
         change = inventory.requested(ChangeInventory.model_validate(body), TRACE)
@@ -275,7 +282,7 @@ def test_any_sequence_of_transactions_leaves_what_the_paper_says(database: Conne
     run_state_machine_as_test(
         StockMachine,
         settings=settings(
-            max_examples=25,
+            max_examples=60,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
