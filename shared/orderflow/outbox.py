@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,7 @@ class Outbox:
         self._unsettled: dict[str, None] = {}
         self._settling: asyncio.Task[None] | None = None
         self._away = False
+        self._stale: KafkaException | None = None
         threading.Thread(target=self._poll, name="kafka-reports", daemon=True).start()
 
     def publish(self, event: Event) -> "asyncio.Future[bool]":
@@ -73,8 +75,7 @@ class Outbox:
         future: asyncio.Future[bool] = self._loop.create_future()
         try:
             self._produce(event, future)
-        except (BufferError, KafkaException) as error:
-            self._check(error)
+        except (BufferError, KafkaException):
             future.set_result(False)
             return future
         if self._away:
@@ -124,17 +125,35 @@ class Outbox:
     ) -> None:
         # In the reports thread: gathered here, handed over once a poll.
         self._acknowledged.append((event, future, error is None))
-        if error is not None:
-            self._check(KafkaException(error))
+        if error is not None and error.code() == KafkaError._MSG_TIMED_OUT:
+            self._stale = KafkaException(error)
 
     def _poll(self) -> None:
         while not self._loop.is_closed():
-            self._producer.poll(EXPIRY_TICK_S)
+            self._poll_once(EXPIRY_TICK_S)
             if self._acknowledged:
                 time.sleep(GATHER_REPORTS_S)
-                self._producer.poll(0)
+                self._poll_once(0)
                 reports, self._acknowledged = self._acknowledged, []
                 self._loop.call_soon_threadsafe(self._resolve, reports)
+
+    def _poll_once(self, timeout_s: float) -> None:
+        try:
+            self._producer.poll(timeout_s)
+        except KafkaException as error:  # fatal, which librdkafka says once, and here only
+            self._stale = error
+        if self._stale is not None:
+            self._replace(str(self._stale))
+
+    def _replace(self, why: str) -> None:
+        # A broker that has forgotten an idempotent producer refuses it for good. What the old one
+        # holds is reported as not sent: the relay has it.
+        logger().warning("producer replaced", why=why)
+        failed, self._producer = self._producer, self._connect()
+        failed.purge()
+        with suppress(KafkaException):
+            failed.flush(EXPIRY_TICK_S)
+        self._stale = None
 
     def _resolve(self, reports: Sequence[tuple[Event, "asyncio.Future[bool]", bool]]) -> None:
         for event, future, sent in reports:
@@ -166,13 +185,6 @@ class Outbox:
                 self._away = True
                 future.set_result(False)
         self._expiry = self._loop.call_later(EXPIRY_TICK_S, self._expire) if self._pending else None
-
-    def _check(self, error: BufferError | KafkaException) -> None:
-        # librdkafka gives up on an idempotent producer for good when a broker has forgotten it.
-        fault = error.args[0] if error.args else None
-        if isinstance(fault, KafkaError) and fault.fatal():
-            logger().warning("producer replaced", why=str(fault))
-            self._producer = self._connect()
 
 
 @cache
