@@ -228,6 +228,31 @@ async def at_once(shop: Shop, calls: Sequence[Call]) -> list[httpx.Response]:
         )
 
 
+async def insist(shop: Shop, calls: Sequence[Call], *, callers: int = 16) -> list[httpx.Response]:
+    """Make the calls as callers do who need an answer: again and again until there is one."""
+    answers: list[httpx.Response] = []
+    left = iter(calls)
+
+    async def caller() -> None:
+        for call in left:
+            while (answer := await attempt(shop, call)) is None:  # noqa: ASYNC110 (of a server)
+                await asyncio.sleep(POLL_S)
+            answers.append(answer)
+
+    async with asyncio.timeout(DEADLINE_S * 2):
+        await asyncio.gather(*(caller() for _ in range(callers)))
+    return answers
+
+
+async def attempt(shop: Shop, call: Call) -> httpx.Response | None:
+    """Make one call; None if another attempt may help."""
+    try:
+        answer = await exchange(call, *await asyncio.open_connection(LOOPBACK, shop.port))
+    except OSError:
+        return None
+    return None if answer.status_code in {502, 503, 504} else answer
+
+
 async def exchange(
     call: Call, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> httpx.Response:
@@ -238,10 +263,15 @@ async def exchange(
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     writer.write(head.encode() + body)
-    status_line, _, rest = (await reader.read()).partition(b"\r\n")
-    writer.close()
-    fields, _, content = rest.partition(b"\r\n\r\n")
-    headers = [line.partition(": ")[::2] for line in fields.decode().split("\r\n")]
+    try:
+        received = await reader.read()
+    finally:
+        writer.close()
+    fields, complete, content = received.partition(b"\r\n\r\n")
+    status_line, *lines = fields.decode().split("\r\n")
+    headers = httpx.Headers([line.partition(": ")[::2] for line in lines])
+    if not complete or len(content) != int(headers["Content-Length"]):
+        raise ConnectionResetError("the answer was cut short")
     return httpx.Response(int(status_line.split()[1]), headers=headers, content=content)
 
 

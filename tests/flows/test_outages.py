@@ -1,0 +1,205 @@
+"""Servers that go away: what was accepted survives, and comes to its end without anyone's help."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from knative_local import broker
+from knative_local.foreground import running
+from knative_local.ports import free_port
+from knative_local.postgres import embedded_postgres
+from knative_local.state_file import ComponentState
+from orderflow.topics import create_topics
+from tests.flows.kafka_topics import records
+from tests.flows.shop import Call, Shop, at_once, eventually, insist, open_shop, reference
+
+RECOVERED_WITHIN_S = 60.0  # two rounds of sweep, and a slow machine
+SENT = "Order received, stored in DB, and sent to Kafka"
+QUEUED = "Order received, stored in DB, and queued for Kafka"
+
+
+class Server:
+    """A server of the test's own, which it can take away and give back at the same address."""
+
+    def __init__(
+        self, serve: Callable[[], AbstractContextManager[str]], pid_file: Path = Path()
+    ) -> None:
+        self._serve, self._pid_file = serve, pid_file
+        self._running = ExitStack()
+        self.address = ""
+
+    def start(self) -> None:
+        self.address = self._running.enter_context(self._serve())
+
+    def stop(self) -> None:
+        self._running.close()
+
+    def crash(self) -> None:
+        """Kill it as a power cut does."""
+        os.kill(int(self._pid_file.read_text().split()[0]), signal.SIGKILL)
+        self.stop()
+
+
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A broker that is killed to stop it, and has forgotten everything when it starts."""
+    port, log = free_port(), tmp_path_factory.mktemp("kafka") / "broker.log"
+
+    @contextmanager
+    def serve() -> Iterator[str]:
+        ready = partial(broker.answers_metadata, port)
+        command, kill = broker.server_command(port), [signal.SIGKILL]
+        with running(command, ready, log_path=log, stop_signals=kill):
+            yield broker.servers(port)
+
+    server = Server(serve)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A database that keeps its data."""
+    folder, port = tmp_path_factory.mktemp("own"), free_port()
+    server = Server(lambda: embedded_postgres(folder, port), folder / "postgres/postmaster.pid")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def own(
+    tmp_path_factory: pytest.TempPathFactory, kafka: Server, database: Server
+) -> Iterator[Shop]:
+    """OrderFlow on these two servers; no component of it may have been restarted at the end."""
+    data = tmp_path_factory.mktemp("outages") / "data"
+    with open_shop(data, postgres=database.address, kafka=kafka.address) as shop:
+        yield shop
+        assert {component["restarts"] for component in shop.components()} == {0}
+
+
+@contextmanager
+def asleep(component: ComponentState) -> Iterator[None]:
+    """Let a component do nothing during the block."""
+    assert component["pid"] is not None
+    os.killpg(component["pid"], signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.killpg(component["pid"], signal.SIGCONT)
+
+
+def test_without_its_database_it_says_when_to_come_back(own: Shop, database: Server) -> None:
+    item, accepted = reference("item"), own.place(item=reference("item"), quantity=1)
+    own.stock(item, 1)
+    order = {"order_id": reference(), "item": item, "quantity": 1}
+    calls = [
+        Call("POST", "/order", order),
+        Call("POST", "/inventory", {"item": item, "stock": 9}),
+        Call("PATCH", f"/order/{accepted}", {"status": "cancelled"}),
+        Call("GET", "/orders"),
+        Call("GET", f"/inventory/{item}"),
+    ]
+
+    database.stop()
+    answers = [own.call(*call) for call in calls]
+    database.start()
+
+    assert [answer.status_code for answer in answers] == [503] * len(calls)
+    for answer in answers:
+        assert int(answer.headers["Retry-After"]) >= 1
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.json()["type"] == "/problems/database-away"
+    assert own.call("GET", f"/order/{order['order_id']}").status_code == 404
+    assert own.shelf(item)["on_hand"] == 1
+    own.await_status(accepted, "backordered", within_s=RECOVERED_WITHIN_S)
+
+
+def test_after_its_return_the_database_is_used_as_before(own: Shop, database: Server) -> None:
+    item = reference("item")
+    own.stock(item, 1)
+    waiting = own.place(item=item, quantity=2)
+
+    database.stop()
+    database.start()
+    placed = own.place(item=item, quantity=1)
+
+    own.await_status(placed, "confirmed", within_s=RECOVERED_WITHIN_S)
+    own.await_status(waiting, "backordered", within_s=RECOVERED_WITHIN_S)
+    assert own.proof([waiting, placed]).holds
+
+
+async def test_orders_taken_while_the_database_crashes_are_whole(
+    own: Shop, database: Server
+) -> None:
+    item = reference("item")
+    own.stock(item, 100)
+    orders = [{"order_id": reference(), "item": item, "quantity": 1} for _ in range(400)]
+    placing = asyncio.create_task(insist(own, [Call("POST", "/order", o) for o in orders]))
+    await asyncio.to_thread(eventually, lambda: own.shelf(item)["reserved"] > 0)
+
+    database.crash()
+    database.start()
+    answers = await placing
+
+    assert {answer.status_code for answer in answers} <= {200, 201}
+    assert own.proof([str(order["order_id"]) for order in orders]).holds
+    assert own.shelf(item)["reserved"] == 100
+
+
+async def test_orders_taken_while_kafka_is_away_come_to_their_end(own: Shop, kafka: Server) -> None:
+    item = reference("item")
+    own.stock(item, 30)
+    kafka.stop()
+    orders = [{"order_id": reference(), "item": item, "quantity": 1} for _ in range(40)]
+
+    answers = await at_once(own, [Call("POST", "/order", order) for order in orders])
+    kafka.start()
+    create_topics(kafka.address)
+
+    assert {answer.status_code for answer in answers} == {201}
+    assert {answer.json()["message"] for answer in answers} == {QUEUED}
+    ids = [str(order["order_id"]) for order in orders]
+    eventually(lambda: "pending" not in map(own.status, ids), within_s=RECOVERED_WITHIN_S)
+    assert [own.status(order_id) for order_id in ids].count("confirmed") == 30
+    assert records(kafka.address, "orders", ids[0], 1)
+    assert records(kafka.address, "order-events", ids[0], 1)
+    assert own.proof(ids).holds
+
+
+def test_after_its_return_kafka_is_used_as_before(own: Shop, kafka: Server) -> None:
+    kafka.stop()
+    queued = own.call("POST", "/order", {"item": reference("item"), "quantity": 1})
+    kafka.start()
+    create_topics(kafka.address)
+
+    def sent() -> bool:
+        answer = own.call("POST", "/order", {"item": reference("item"), "quantity": 1})
+        return bool(answer.json()["message"] == SENT)
+
+    assert queued.json()["message"] == QUEUED
+    eventually(sent)
+    order_id = own.place(item=reference("item"), quantity=1)
+    own.await_status(order_id, "backordered", within_s=RECOVERED_WITHIN_S)
+
+
+def test_event_that_kafka_lost_after_its_acknowledgement_is_announced_again(
+    own: Shop, kafka: Server
+) -> None:
+    item = reference("item")
+
+    with asleep(own.component("orders", "KafkaSource")):
+        order_id = own.place(item=item, quantity=1)
+        kafka.stop()
+        kafka.start()
+        create_topics(kafka.address)
+
+    own.await_status(order_id, "backordered", within_s=RECOVERED_WITHIN_S)
+    assert own.history(order_id) == ["pending", "backordered"]
