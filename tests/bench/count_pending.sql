@@ -1,0 +1,2 @@
+-- Orders that nobody has decided.
+SELECT count(*) FROM orders WHERE status = 'pending';
