@@ -4,7 +4,7 @@ Writes stock, stock_ledger, inventory_changes, orders, order_history, backorders
 orderflow.order.confirmed.v1.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby, takewhile
 from operator import itemgetter
 from pathlib import Path
@@ -71,22 +71,26 @@ def apply_open_changes(connection: Connection, items: list[str]) -> list[str]:
 def fill(connection: Connection, item: str) -> list[Event] | OrderFlowError:
     """Offer the item's free stock to those who wait for it until no order fits."""
     events: list[Event] = []
+    items = {item}
     for _ in range(MAX_FILLS):
-        more, filled = retrying(lambda: fill_once(connection, item))
+        more, filled = retrying(lambda: fill_once(connection, item, items))
         events += filled
         if not more:
             return events
     return Later(f"there are more backorders of {item} to fill")
 
 
-def fill_once(connection: Connection, item: str) -> tuple[bool, list[Event]]:
-    """Fill a bounded number of backorders; say whether more could be.
+def fill_once(connection: Connection, item: str, items: set[str]) -> tuple[bool, list[Event]]:
+    """Fill a bounded number of backorders; say whether more of the item could be.
 
-    Which orders fit is read first without locks, to know which items to lock, and again under
-    them: what fits then and is locked, up to the first that is not, is first come first filled.
+    An order that waits for two items with stock to offer stands in both queues, so these are
+    served as one: `items` grows by those met here. Which orders fit is read first without locks,
+    to know what to lock, and again under them: what fits then and is locked, up to the first that
+    is not, is first come first filled.
     """
-    with locked_orders(connection, fillable(connection, item), also=[item]) as locked:
-        first = takewhile(locked.orders.__contains__, fillable(connection, item))
+    with locked_orders(connection, fillable(connection, items), also=sorted(items)) as locked:
+        items |= {stock.item for stock in locked.stock.values() if stock.fill_due}
+        first = takewhile(locked.orders.__contains__, fillable(connection, items))
         decisions = allocate([locked.orders[i].as_open() for i in first], locked.free())
         by_position = {order.position: order for order in locked.orders.values()}
         moves = [
@@ -99,7 +103,7 @@ def fill_once(connection: Connection, item: str) -> tuple[bool, list[Event]]:
     return more, [event for events in moved.values() for event in events]
 
 
-def fillable(connection: Connection, item: str) -> Iterator[str]:
-    """Return the ids of waiting orders that fit, in order of arrival."""
-    rows = connection.run(SELECT_FILLABLE, item=item, count=FILL_BATCH)
-    return (order_id for (order_id,) in rows)
+def fillable(connection: Connection, items: set[str]) -> list[str]:
+    """Return the ids of the first waiting orders that fit, in order of arrival."""
+    rows = connection.run(SELECT_FILLABLE, items=sorted(items), count=FILL_BATCH)
+    return [order_id for (order_id,) in rows]

@@ -627,3 +627,17 @@ async def test_a_list_cannot_be_written() -> None:
     response = await client_of("list_inventory").post("/inventory", json=make_order())
 
     assert (response.status_code, response.headers["allow"]) == (405, "GET, HEAD")
+
+
+async def test_an_order_that_waits_for_two_items_does_not_overtake_in_the_second_queue(
+    database: Connection,
+) -> None:
+    both, scarce = sorted([reference("item"), reference("item")])
+    first = await ordered("backordered", item=scarce)
+    second = await ordered("backordered", lines=make_lines((both, 1), (scarce, 1)))
+    await tell(both, stock=1)
+    await tell(scarce, stock=1)
+
+    module_of("apply_inventory").update_items(database, [both, scarce])
+
+    assert [status_of(database, first), status_of(database, second)] == ["confirmed", "backordered"]

@@ -98,10 +98,19 @@ class Paper:
                 shelf.moved.append((time, adjust))
         shelf.told.clear()
 
-    def fill(self, item: str) -> None:
-        for order in self.waiting():
-            if order.needs[item] and self.fits(order):
+    def fill(self, item: str, due: set[str]) -> None:
+        """Serve the item's queue, and as one with it each other that shares an order with it."""
+        served: set[str] = set()
+        joined = {item}
+        while joined != served:
+            served = set(joined)
+            joined |= {i for o in self.queue(served) for i in o.needs.keys() & due}
+        for order in self.queue(served):
+            if self.fits(order):
                 order.status = "confirmed"
+
+    def queue(self, items: set[str]) -> list[PaperOrder]:
+        return [o for o in self.waiting() if items & o.needs.keys() and self.fits(o)]
 
 
 items = st.integers(0, 1)
@@ -214,13 +223,14 @@ class StockMachine(RuleBasedStateMachine):
     def update(self, wanted: list[int]) -> None:
         self.begin()
         names = [self.items[n] for n in wanted]
+        due = self.due() | set(names)
         update_items = module_of("apply_inventory").update_items
         results = retrying(lambda: update_items(self.connection, names))
         assert answers(results) == [None] * len(names)
         for name in sorted(set(names)):
             self.paper.apply(name)
         for name in sorted(set(names)):
-            self.paper.fill(name)
+            self.paper.fill(name, due)
         assert not self.due() & set(names)
 
     def due(self) -> set[str]:
