@@ -1,32 +1,71 @@
-"""Real PostgreSQL and a real Kafka-protocol broker for every test that wants one."""
+"""Real PostgreSQL and a real Kafka-protocol broker for every test that wants one.
 
-import sys
+`--servers=embedded` (the default) starts them from wheels. `--servers=containers` takes PostgreSQL
+and Apache Kafka in containers instead; where no Docker engine runs, the embedded ones are taken
+and the first lines of the run say so.
+"""
+
 from collections.abc import Iterator
-from pathlib import Path
 
+import docker
 import pytest
+from docker.errors import DockerException
+from testcontainers.community.kafka import KafkaContainer
+from testcontainers.community.postgres import PostgresContainer
 
 from knative_local.broker import embedded_broker
 from knative_local.postgres import embedded_postgres
 from orderflow import batch, config, outbox
 from orderflow.migrate import migrate
 
-ROOT = str(Path(__file__).parents[1])
-if ROOT not in sys.path:  # tests share modules as `tests.<folder>.<name>`
-    sys.path.insert(0, ROOT)
+POSTGRES_IMAGE = "postgres:18"
+KAFKA_IMAGE = "confluentinc/cp-kafka:8.1.0"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--servers", choices=["embedded", "containers"], default="embedded")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    if in_containers(config):
+        return f"servers: {POSTGRES_IMAGE} and {KAFKA_IMAGE} in containers"
+    asked = config.getoption("--servers") == "containers"
+    why = " (no Docker engine answers)" if asked else ""
+    return f"servers: embedded PostgreSQL 18 and Tansu broker{why}"
+
+
+def in_containers(config: pytest.Config) -> bool:
+    """Whether containers were asked for and a Docker engine runs."""
+    if config.getoption("--servers") != "containers":
+        return False
+    try:
+        return bool(docker.from_env(timeout=2).ping())
+    except DockerException:
+        return False
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """The URL of a migrated database."""
+    if in_containers(request.config):
+        with PostgresContainer(POSTGRES_IMAGE, driver=None) as container:
+            migrate(container.get_connection_url())
+            yield container.get_connection_url()
+        return
     with embedded_postgres(tmp_path_factory.mktemp("postgres")) as url:
         migrate(url)
         yield url
 
 
 @pytest.fixture(scope="session")
-def broker() -> Iterator[str]:
+def broker(request: pytest.FixtureRequest) -> Iterator[str]:
     """The address of a broker, as `host:port`."""
+    if in_containers(request.config):
+        with KafkaContainer(KAFKA_IMAGE) as container:
+            yield container.get_bootstrap_server()
+        return
     with embedded_broker() as servers:
         yield servers
 
