@@ -4,21 +4,21 @@ Built on first use and never on import, because functions-framework loads a func
 forks its workers.
 """
 
+import os
 from functools import cache
 from typing import TypeVar
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from orderflow.errors import ConfigurationError
 
-S = TypeVar("S", bound=BaseSettings)
+S = TypeVar("S", bound=BaseModel)
 
 
-class LogSettings(BaseSettings):
+class LogSettings(BaseModel):
     """How to log: what anything may be told and nothing must."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     """The least severe log line written."""
@@ -27,10 +27,10 @@ class LogSettings(BaseSettings):
     """The name of the running service; Knative sets it (Serving's runtime contract)."""
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """What a function must be told. Each field is the environment variable of the same name."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     database_url: str = Field(pattern=r"^postgres(ql)?://")
     """Where the truth is, as `postgresql://user:password@host:port/database`."""
@@ -56,7 +56,7 @@ def log_settings() -> LogSettings:
 
 def _read(model: type[S]) -> S:
     try:
-        return model()
+        return model.model_validate({name.lower(): value for name, value in os.environ.items()})
     except ValidationError as error:
         wrong = "; ".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
         raise ConfigurationError(f"set these environment variables: {wrong}") from error
