@@ -15,21 +15,33 @@ def summary(placed: "Placed", figures: dict[str, Any], ready_s: float) -> Table:
     statuses = placed.statuses
     table = Table(title="5,000 orders, 32 callers at once", show_header=False, min_width=64)
     rows = [
-        ("accepted", statuses[201], "new orders, each stored and sent to Kafka"),
-        ("repeated", statuses[200], "sent again by the caller: same answer, no second order"),
+        ("accepted", statuses[201], "stored, and sent to Kafka"),
+        ("repeated", statuses[200], "same answer, no second order"),
         ("refused", statuses[422], "invalid, nothing stored"),
-        ("other", sum(statuses.values()) - sum(statuses[s] for s in (200, 201, 422)), ""),
+        (
+            "other",
+            sum(statuses.values()) - sum(statuses[s] for s in (200, 201, 422)),
+            "no such answer is expected",
+        ),
         None,
-        ("confirmed", figures["confirmed"], "stock reserved for every line"),
-        ("backordered", figures["backordered"], "waiting for stock, first come first filled"),
-        ("rejected", figures["rejected"], "short of stock, and the caller did not want to wait"),
+        ("confirmed", figures["confirmed"], "stock reserved, every line"),
+        ("backordered", figures["backordered"], "wait for stock, in order"),
+        ("rejected", figures["rejected"], "short, and would not wait"),
         None,
         ("orders/s accepted", round(statuses[201] / placed.seconds), "through the gateway"),
-        ("orders/s allocated", round(figures["allocated"] / float(figures["allocated_in_s"])), ""),
+        (
+            "orders/s allocated",
+            round(figures["allocated"] / float(figures["allocated_in_s"])),
+            "from first to last outcome",
+        ),
         ("ms to accepted", _percentiles(placed.latencies_ms), "p50 / p95 / p99"),
         ("ms to allocated", _percentiles(figures["latencies_ms"]), "p50 / p95 / p99"),
-        ("s until all allocated", f"{float(figures['settled_after_s']):.1f}", "after the last one"),
-        ("s to ready", f"{ready_s:.1f}", "database, broker, functions, triggers, gateway"),
+        (
+            "s to the last outcome",
+            f"{float(figures['settled_after_s']):.1f}",
+            "after the last acceptance",
+        ),
+        ("s to ready", f"{ready_s:.1f}", "from nothing running"),
     ]
     for row in rows:
         if row is None:
@@ -44,11 +56,11 @@ def proof_table(when: str, proof: Proof) -> Table:
     """Return the promises and what the database says of them."""
     table = Table(title=f"the proof, {when}", show_header=False, min_width=64)
     rows = [
-        ("orders lost", proof.lost + proof.without_outcome, "accepted, but gone or undecided"),
-        ("orders done twice", proof.done_twice, "an outcome or a movement of stock repeated"),
-        ("units oversold", proof.units_oversold, "reserved beyond what was there, at any instant"),
-        ("stock unlike its ledger", proof.items_off_ledger, "items whose movements do not add up"),
-        ("stock unlike its orders", proof.items_off_orders, "items reserved for nobody"),
+        ("orders lost", proof.lost + proof.without_outcome, "accepted, yet gone or undecided"),
+        ("orders done twice", proof.done_twice, "a move or movement repeated"),
+        ("units oversold", proof.units_oversold, "beyond what was there, ever"),
+        ("stock unlike its ledger", proof.items_off_ledger, "movements that do not add up"),
+        ("stock unlike its orders", proof.items_off_orders, "reserved for nobody"),
     ]
     for name, count, meaning in rows:
         mark = "[red]BROKEN[/red]" if count else "[green]holds[/green]"
