@@ -12,7 +12,7 @@ from rich.console import Console
 
 from knative_local.errors import LocalRuntimeError
 from orderflow import migrate as migrations
-from orderflow.config import settings
+from orderflow.config import database_url, kafka_servers
 from orderflow.database import Connection, statement
 from orderflow.demo import demo as run_demo
 from orderflow.errors import ConfigurationError, OrderFlowError
@@ -61,7 +61,7 @@ def demo() -> None:
 @app.command()
 def migrate(postgres: Postgres = None) -> None:
     """Bring the database to this version's schema. Safe to run twice."""
-    applied = migrations.migrate(postgres or settings().database_url)
+    applied = migrations.migrate(database_url(postgres))
     _say("\n".join(f"applied {name}" for name in applied) or "nothing to apply")
 
 
@@ -71,8 +71,7 @@ def topics(
     replicas: Annotated[int, typer.Option(help="Copies of each partition.")] = 1,
 ) -> None:
     """Create the topics that are missing. Safe to run twice."""
-    servers = kafka or settings().kafka_bootstrap_servers
-    created = create_topics(servers, replicas=replicas)
+    created = create_topics(kafka_servers(kafka), replicas=replicas)
     _say("\n".join(f"created {name}" for name in created) or "nothing to create")
 
 

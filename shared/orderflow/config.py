@@ -6,13 +6,29 @@ forks its workers.
 
 import os
 from functools import cache
-from typing import TypeVar
+from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
 
 from orderflow.errors import ConfigurationError
 
 S = TypeVar("S", bound=BaseModel)
+
+
+def _with_port_number(url: str) -> str:
+    _ = urlsplit(url).port  # raises ValueError
+    return url
+
+
+DatabaseUrl = Annotated[str, Field(pattern=r"^postgres(ql)?://"), AfterValidator(_with_port_number)]
 
 
 class LogSettings(BaseModel):
@@ -27,16 +43,26 @@ class LogSettings(BaseModel):
     """The name of the running service; Knative sets it (Serving's runtime contract)."""
 
 
-class Settings(BaseModel):
-    """What a function must be told. Each field is the environment variable of the same name."""
+class DatabaseSettings(BaseModel):
+    """Where the truth is."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    database_url: str = Field(pattern=r"^postgres(ql)?://")
-    """Where the truth is, as `postgresql://user:password@host:port/database`."""
+    database_url: DatabaseUrl
+    """As `postgresql://user:password@host:port/database`."""
+
+
+class KafkaSettings(BaseModel):
+    """Where the nudges go."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     kafka_bootstrap_servers: str = Field(min_length=1)
     """The brokers, as `host:port[,host:port...]`."""
+
+
+class Settings(DatabaseSettings, KafkaSettings):
+    """What a function must be told. Each field is the environment variable of the same name."""
 
 
 @cache
@@ -52,6 +78,28 @@ def settings() -> Settings:
 def log_settings() -> LogSettings:
     """Return the settings of the log, read once; raises `ConfigurationError`."""
     return _read(LogSettings)
+
+
+def database_url(given: str | None = None) -> str:
+    """Return the URL given with `--postgres`, else that of the environment.
+
+    Raises `ConfigurationError` when it is missing or not a URL of a PostgreSQL.
+    """
+    if given is None:
+        return _read(DatabaseSettings).database_url
+    try:
+        return TypeAdapter(DatabaseUrl).validate_python(given)
+    except ValidationError as error:
+        wrong = "give --postgres as postgresql://user:password@host:port/database"
+        raise ConfigurationError(wrong) from error
+
+
+def kafka_servers(given: str | None = None) -> str:
+    """Return the brokers given with `--kafka`, else those of the environment.
+
+    Raises `ConfigurationError` when there are none.
+    """
+    return given or _read(KafkaSettings).kafka_bootstrap_servers
 
 
 def _read(model: type[S]) -> S:

@@ -22,7 +22,7 @@ from knative_local.ports import LOOPBACK, free_port
 from knative_local.runtime import Runtime
 from knative_local.state_file import read_state
 from knative_local.supervisor import Progress, Supervisor
-from orderflow.config import settings
+from orderflow.config import database_url, kafka_servers
 from orderflow.migrate import migrate
 from orderflow.progress import starting
 from orderflow.topics import create_topics
@@ -62,7 +62,7 @@ class Stack:
         self._embedded_ports = free_port(), free_port()
         self._owned = postgres is None, kafka is None
         self.url = f"http://{LOOPBACK}:{port}"
-        self.postgres = postgres or _postgres_url(self._embedded_ports[0])
+        self.postgres = database_url(postgres or _postgres_url(self._embedded_ports[0]))
         self.kafka = kafka or broker.servers(self._embedded_ports[1])
         self._port = port
         self._running = AsyncExitStack()
@@ -154,7 +154,7 @@ def addresses(data: Path, postgres: str | None, kafka: str | None) -> tuple[str,
         postgres = _postgres_url(port)
     if kafka is None and (port := ports.get("Broker")):
         kafka = broker.servers(port)
-    return postgres or settings().database_url, kafka or settings().kafka_bootstrap_servers
+    return database_url(postgres), kafka_servers(kafka)
 
 
 def _postgres_url(port: int) -> str:

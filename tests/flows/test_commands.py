@@ -1,0 +1,263 @@
+"""The `orderflow` command, as a person and as a script use it."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from knative_local.broker import embedded_broker
+from knative_local.command import program
+from knative_local.ports import LOOPBACK, free_port
+from knative_local.postgres import embedded_postgres
+from orderflow.topics import TOPICS
+from tests.flows.shop import (
+    FUNCTIONS,
+    ROOT,
+    STOPPED_WITHIN_S,
+    Shop,
+    await_ready,
+    clean_environment,
+    eventually,
+    of_group,
+    orderflow,
+    reference,
+    start,
+)
+
+# How to stop `up`, its exit status then, and within how many seconds nothing of it runs.
+STOPS = [
+    (signal.SIGTERM, 0, 0.5),
+    (signal.SIGINT, 0, 0.5),
+    (signal.SIGKILL, -signal.SIGKILL, 10.0),
+]
+
+
+@pytest.fixture(scope="module")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database without any schema."""
+    with embedded_postgres(tmp_path_factory.mktemp("empty")) as url:
+        yield url
+
+
+def in_manifests() -> set[tuple[str, str]]:
+    """Name and kind of every Service and source of the manifests."""
+    found = set()
+    for path in ROOT.glob("infra/knative/**/*.yaml"):
+        for document in yaml.safe_load_all(path.read_text()):
+            group = document["apiVersion"].partition("/")[0]
+            if group in {"serving.knative.dev", "sources.knative.dev"}:
+                found.add((document["metadata"]["name"], document["kind"]))
+    return found
+
+
+def test_up_shows_where_it_is_and_commands_that_work_as_they_stand(shop: Shop) -> None:
+    printed = shop.printed.read_text()
+    banner = printed[printed.index("OrderFlow is ready") :]
+    commands = re.findall(r"^  (curl (?:.*\\\n)*.*)$", banner, re.MULTILINE)
+
+    answers = [
+        subprocess.run(["sh", "-c", f"{command} -sS"], capture_output=True, text=True, check=True)
+        for command in commands
+    ]
+
+    assert shop.url in banner.splitlines()[0]
+    inventory, order, orders = (json.loads(answer.stdout) for answer in answers)
+    assert inventory["message"] == "Inventory update received and sent to Kafka"
+    assert order["order_id"] == "12345"
+    assert "12345" in [listed["order_id"] for listed in orders]
+
+
+def test_ps_lists_every_component_alive_and_ready(shop: Shop) -> None:
+    listed = json.loads(orderflow("ps", "--data", str(shop.data)).stdout)
+
+    added = {("postgres", "PostgreSQL"), ("broker", "Broker"), ("gateway", "Gateway")}
+    assert {(c["name"], c["kind"]) for c in listed} == in_manifests() | added
+    assert {c["state"] for c in listed} == {"ready"}
+    assert all(Path("/proc", str(c["pid"])).exists() for c in listed)
+    ports = {c["name"]: c["port"] for c in listed if c["kind"] not in {"KafkaSource", "PingSource"}}
+    assert all(isinstance(port, int) for port in ports.values())
+    assert ports["gateway"] == shop.port
+
+
+def test_ps_of_nothing_is_an_empty_list(tmp_path: Path) -> None:
+    listed = orderflow("ps", "--data", str(tmp_path))
+
+    assert (listed.returncode, json.loads(listed.stdout)) == (0, [])
+
+
+def test_status_tells_what_is_open_and_who_is_behind(shop: Shop) -> None:
+    oldest = shop.placed("backordered", item=reference("item"), quantity=1)
+
+    status = json.loads(orderflow("status", "--data", str(shop.data)).stdout)
+
+    assert status["orders"]["backordered"] >= 1
+    assert status["oldest_open_order"].keys() == {"order_id", "status", "placed_at"}
+    assert shop.order(oldest)["placed_at"] >= status["oldest_open_order"]["placed_at"]
+    assert status["outbox_backlog"] >= 0
+    assert status["inventory_changes_unapplied"] >= 0
+    groups = {"orderflow-process-order", "orderflow-apply-inventory"}
+    assert status["consumer_lag"].keys() == groups
+    assert all(lag >= 0 for lag in status["consumer_lag"].values())
+
+
+def test_status_of_a_shop_at_rest_has_no_backlog(shop: Shop) -> None:
+    shop.placed("backordered", item=reference("item"), quantity=1)
+
+    def at_rest() -> bool:
+        status = json.loads(orderflow("status", "--data", str(shop.data)).stdout)
+        return status["outbox_backlog"] == 0 and not any(status["consumer_lag"].values())
+
+    eventually(at_rest)
+
+
+def test_migrations_are_applied_once_by_however_many(empty_database: str) -> None:
+    command = [sys.executable, "-m", "orderflow", "migrate"]
+    environment = clean_environment() | {"DATABASE_URL": empty_database}
+    at_once = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+
+    applied = [line for one in at_once for line in one.communicate()[0].splitlines()]
+    again = orderflow("migrate", "--postgres", empty_database)
+
+    assert [one.returncode for one in at_once] == [0, 0]
+    names = sorted(path.stem for path in ROOT.glob("shared/orderflow/migrations/*.sql"))
+    told = sorted(line for line in applied if line != "nothing to apply")
+    assert told == [f"applied {name}" for name in names]
+    assert (again.returncode, again.stdout) == (0, "nothing to apply\n")
+
+
+def test_topics_are_created_once() -> None:
+    with embedded_broker() as servers:
+        first = orderflow("topics", "--kafka", servers)
+        second = orderflow("topics", KAFKA_BOOTSTRAP_SERVERS=servers)
+
+    assert first.returncode == second.returncode == 0
+    assert sorted(first.stdout.splitlines()) == sorted(f"created {name}" for name in TOPICS)
+    assert second.stdout == "nothing to create\n"
+
+
+def test_orders_outlive_every_way_to_stop_beside_another_shop(shop: Shop, tmp_path: Path) -> None:
+    order_ids: set[str] = set()
+    for how, status, within_s in STOPS:
+        other = await_ready(start(tmp_path / "data"))
+        groups = other.groups()
+        assert {order["order_id"] for order in other.call("GET", "/orders").json()} == order_ids
+        order_ids.add(other.placed("backordered", item=reference("item"), quantity=1))
+
+        assert other.stop(how) == status
+
+        eventually(partial(none_runs, groups), within_s=within_s)
+    assert {shop.call("GET", f"/order/{order_id}").status_code for order_id in order_ids} == {404}
+
+
+def none_runs(groups: list[int]) -> bool:
+    return not any(map(of_group, groups))
+
+
+def test_taken_port_is_said_in_one_line(shop: Shop, tmp_path: Path) -> None:
+    refused = orderflow("up", "--port", str(shop.port), "--data", str(tmp_path))
+
+    assert refused.returncode not in {0, -signal.SIGTERM}
+    assert said(refused) == f"orderflow: port {shop.port} is taken: choose another with --port"
+
+
+def test_data_directory_in_use_is_said_in_one_line(shop: Shop) -> None:
+    refused = orderflow("up", "--port", str(free_port()), "--data", str(shop.data))
+
+    assert refused.returncode != 0
+    assert f"is in use by process {shop.process.pid}" in said(refused)
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        (f"postgresql://postgres@{LOOPBACK}:1/postgres", "the database does not answer"),
+        ("mysql://root@localhost/orders", "postgresql://"),
+        ("postgresql://postgres@localhost:port/postgres", "postgresql://"),
+    ],
+)
+@pytest.mark.parametrize("command", ["up", "migrate", "status"])
+def test_bad_database_is_said_in_one_line(
+    shop: Shop, tmp_path: Path, command: str, url: str, reason: str
+) -> None:
+    broker = shop.servers[1]
+    flags = {
+        "up": ["--port", str(free_port()), "--data", str(tmp_path / "data"), "--kafka", broker],
+        "status": ["--data", str(tmp_path / "data"), "--kafka", broker],
+    }
+
+    refused = orderflow(command, "--postgres", url, *flags.get(command, []))
+
+    assert refused.returncode != 0
+    assert reason in said(refused)
+
+
+def test_missing_setting_is_named_in_one_line() -> None:
+    refused = orderflow("migrate")
+
+    assert refused.returncode != 0
+    assert "DATABASE_URL" in said(refused)
+
+
+def test_broker_that_does_not_answer_is_said_in_one_line() -> None:
+    refused = orderflow("topics", "--kafka", f"{LOOPBACK}:1")
+
+    assert refused.returncode != 0
+    assert said(refused).startswith("orderflow: Kafka does not answer")
+
+
+def said(refused: subprocess.CompletedProcess[str]) -> str:
+    """The one line in which a command says why it did not do it."""
+    assert "Traceback" not in refused.stderr + refused.stdout
+    (line,) = refused.stderr.splitlines()
+    return line
+
+
+@contextmanager
+def function_alone(function: str, shop: Shop) -> Iterator[str]:
+    """Run a function as its manifest does, without OrderFlow around it; yield its address."""
+    port = free_port()
+    postgres, kafka = shop.servers
+    told = {"DATABASE_URL": postgres, "KAFKA_BOOTSTRAP_SERVERS": kafka}
+    source = f"functions/{function}/main.py"
+    flags = ["--asgi", "--target", function, "--source", source, "--port", str(port)]
+    running = subprocess.Popen(
+        [program("functions-framework"), *flags, "--host", LOOPBACK],
+        cwd=ROOT,
+        env=clean_environment() | told,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield f"http://{LOOPBACK}:{port}"
+    finally:
+        running.terminate()
+        running.wait(STOPPED_WITHIN_S)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_function_runs_alone_and_says_that_it_is_ready(shop: Shop, function: str) -> None:
+    with function_alone(function, shop) as url:
+
+        def answer(path: str) -> int:
+            try:
+                return httpx.get(f"{url}{path}", verify=False).status_code
+            except httpx.TransportError:
+                return 0
+
+        eventually(lambda: answer("/healthz") == 200)
+        ready = answer("/readyz")
+
+    assert ready == 200
