@@ -9,7 +9,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,11 @@ GATHER_REPORTS_S = 0.001  # waking the event loop once for many reports leaves i
 RELAY_BATCH = 500  # events a claim, so that publishing one ends well within the claim's 15 s
 
 _PRODUCER = {
-    "enable.idempotence": True,
+    # Not idempotent: a second copy of an event does no harm, but to a broker that lost its memory
+    # and gives out producer ids anew, a new event under an id of another is a copy: acknowledged
+    # and thrown away. One request at a time keeps the order of a key's events without it.
+    "enable.idempotence": False,
+    "max.in.flight.requests.per.connection": 1,
     "acks": "all",
     "linger.ms": 1,  # group commit has gathered already
     "message.timeout.ms": 5_000,  # the relay tries again; a stale queue would only send twice
@@ -63,7 +66,6 @@ class Outbox:
         self._unsettled: dict[str, None] = {}
         self._settling: asyncio.Task[None] | None = None
         self._away = False
-        self._stale: KafkaException | None = None
         threading.Thread(target=self._poll, name="kafka-reports", daemon=True).start()
 
     def publish(self, event: Event) -> "asyncio.Future[bool]":
@@ -125,35 +127,15 @@ class Outbox:
     ) -> None:
         # In the reports thread: gathered here, handed over once a poll.
         self._acknowledged.append((event, future, error is None))
-        if error is not None and error.code() == KafkaError._MSG_TIMED_OUT:
-            self._stale = KafkaException(error)
 
     def _poll(self) -> None:
         while not self._loop.is_closed():
-            self._poll_once(EXPIRY_TICK_S)
+            self._producer.poll(EXPIRY_TICK_S)
             if self._acknowledged:
                 time.sleep(GATHER_REPORTS_S)
-                self._poll_once(0)
+                self._producer.poll(0)
                 reports, self._acknowledged = self._acknowledged, []
                 self._loop.call_soon_threadsafe(self._resolve, reports)
-
-    def _poll_once(self, timeout_s: float) -> None:
-        try:
-            self._producer.poll(timeout_s)
-        except KafkaException as error:  # fatal, which librdkafka says once, and here only
-            self._stale = error
-        if self._stale is not None:
-            self._replace(str(self._stale))
-
-    def _replace(self, why: str) -> None:
-        # A broker that has forgotten an idempotent producer refuses it for good. What the old one
-        # holds is reported as not sent: the relay has it.
-        logger().warning("producer replaced", why=why)
-        failed, self._producer = self._producer, self._connect()
-        failed.purge()
-        with suppress(KafkaException):
-            failed.flush(EXPIRY_TICK_S)
-        self._stale = None
 
     def _resolve(self, reports: Sequence[tuple[Event, "asyncio.Future[bool]", bool]]) -> None:
         for event, future, sent in reports:
