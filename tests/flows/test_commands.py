@@ -60,6 +60,7 @@ def in_manifests() -> set[tuple[str, str]]:
 
 
 def test_up_shows_where_it_is_and_commands_that_work_as_they_stand(shop: Shop) -> None:
+    eventually(lambda: "  Kafka  " in shop.printed.read_text())  # the banner's last line
     printed = shop.printed.read_text()
     banner = printed[printed.index("OrderFlow is ready") :]
     commands = re.findall(r"^  (curl (?:.*\\\n)*.*)$", banner, re.MULTILINE)
