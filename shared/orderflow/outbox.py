@@ -36,9 +36,9 @@ GATHER_REPORTS_S = 0.001  # waking the event loop once for many reports leaves i
 RELAY_BATCH = 500  # events a claim, so that publishing one ends well within the claim's 15 s
 
 _PRODUCER = {
-    # Not idempotent: a second copy of an event does no harm, but to a broker that lost its memory
-    # and gives out producer ids anew, a new event under an id of another is a copy: acknowledged
-    # and thrown away. One request at a time keeps the order of a key's events without it.
+    # Not idempotent: a second copy of an event does no harm, but after a broker lost its memory new
+    # events were acknowledged and never seen on the topic; probably it gives out producer ids anew
+    # and takes them for copies. One request at a time keeps the order of a key's events without it.
     "enable.idempotence": False,
     "max.in.flight.requests.per.connection": 1,
     "acks": "all",
