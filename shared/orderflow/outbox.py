@@ -135,7 +135,10 @@ class Outbox:
                 time.sleep(GATHER_REPORTS_S)
                 self._producer.poll(0)
                 reports, self._acknowledged = self._acknowledged, []
-                self._loop.call_soon_threadsafe(self._resolve, reports)
+                try:
+                    self._loop.call_soon_threadsafe(self._resolve, reports)
+                except RuntimeError:  # the loop closed meanwhile: what is unsettled is the relay's
+                    return
 
     def _resolve(self, reports: Sequence[tuple[Event, "asyncio.Future[bool]", bool]]) -> None:
         for event, future, sent in reports:
