@@ -13,7 +13,7 @@ numbered AS MATERIALIZED (
 ),
 placed AS (
   INSERT INTO orders (
-    position, order_id, idempotency_key, fingerprint, on_shortage, traceparent, announce_at
+    position, order_id, idempotency_key, fingerprint, on_shortage, traceparent, due_at
   )
   SELECT
     position, order_id, idempotency_key, fingerprint, on_shortage, event ->> 'traceparent',

@@ -10,7 +10,8 @@ SELECT to_json(row)::text FROM (
     (
       SELECT coalesce(json_agg(movement), '[]') FROM (
         SELECT
-          entry, kind, on_hand_change, reserved_change, order_id, change_id, reason,
+          entry, kind, on_hand_change, reserved_change, order_id, change_id,
+          coalesce(stock_ledger.reason, inventory_changes.reason) AS reason,
           stock_ledger.occurred_at, recorded_at
         FROM stock_ledger
         LEFT JOIN orders ON orders.position = order_position

@@ -2,14 +2,14 @@
 -- twice as long each time, ten minutes at most.
 WITH overdue AS (
   SELECT position FROM orders
-  WHERE status = 'pending' AND announce_at <= now()
-  ORDER BY announce_at
+  WHERE status = 'pending' AND due_at <= now()
+  ORDER BY due_at
   LIMIT CAST(:count AS bigint)
   FOR UPDATE SKIP LOCKED
 )
 UPDATE orders SET
   announcements = least(announcements + 1, 1000),
-  announce_at = now() + least(10 * 2 ^ least(announcements, 10), 600) * interval '1 second'
+  due_at = now() + least(10 * 2 ^ least(announcements, 10), 600) * interval '1 second'
 FROM overdue
 WHERE orders.position = overdue.position
 RETURNING traceparent, json_build_object(

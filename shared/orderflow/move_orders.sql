@@ -7,7 +7,16 @@ WITH move AS (
   )
 ),
 moved AS (
-  UPDATE orders SET status = enters, sequence = sequence + 1, updated_at = now()
+  UPDATE orders SET
+    status = enters,
+    sequence = sequence + 1,
+    updated_at = now(),
+    attention = NULL,
+    due_at = CASE enters
+      WHEN 'confirmed' THEN now() + coalesce(hold_minutes, 30 * 24 * 60) * interval '1 minute'
+      WHEN 'backordered' THEN now() + interval '30 days'
+      ELSE due_at
+    END
   FROM move
   WHERE orders.position = move.position AND orders.status = move.leaves
   RETURNING orders.position, orders.sequence, leaves, enters, cause, events

@@ -216,7 +216,7 @@ def test_announced_again_an_order_keeps_its_event_id(shop: Shop) -> None:
         other.run("SELECT FROM stock WHERE item = :item FOR UPDATE", item=item)
         order_id = shop.place(item=item, quantity=1)
 
-        shop.query("UPDATE orders SET announce_at = now() WHERE order_id = :id", id=order_id)
+        shop.query("UPDATE orders SET due_at = now() WHERE order_id = :id", id=order_id)
         first, again = records(shop.servers[1], "orders", order_id, 2)
 
     assert again.attributes()["ce_id"] == first.attributes()["ce_id"]

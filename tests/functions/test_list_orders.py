@@ -328,7 +328,7 @@ def large(postgres: str, database: Connection) -> Iterator[Connection]:
     connection.script(f"""
       INSERT INTO orders (
         order_id, idempotency_key, fingerprint, on_shortage, status, traceparent, placed_at,
-        announce_at
+        due_at
       )
       SELECT
         'order ' || n, 'key ' || n, '', 'backorder',

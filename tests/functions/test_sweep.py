@@ -28,13 +28,13 @@ from tests.functions.support import (
 
 def make_overdue(database: Connection, order_id: str) -> None:
     """Let the time of an order's next announcement be long past."""
-    sql = "UPDATE orders SET announce_at = '1970-01-01' WHERE order_id = :id"
+    sql = "UPDATE orders SET due_at = '1970-01-01' WHERE order_id = :id"
     database.run(sql, id=order_id)
 
 
 def announcements_of(database: Connection, order_id: str) -> tuple[int, float]:
     """Return how often an order was announced, and in how many seconds it will be again."""
-    sql = """SELECT announcements, extract(epoch FROM announce_at - now())::float
+    sql = """SELECT announcements, extract(epoch FROM due_at - now())::float
       FROM orders WHERE order_id = :id"""
     ((count, wait_s),) = database.run(sql, id=order_id)
     return count, wait_s
