@@ -8,12 +8,13 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import orjson
+from cloudevents.kafka import KafkaMessage
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from orderflow.batch import worker
@@ -43,6 +44,7 @@ _PRODUCER = {
     "max.in.flight.requests.per.connection": 1,
     "acks": "all",
     "linger.ms": 1,  # group commit has gathered already
+    "message.max.bytes": 2_000_000,  # no less than a dead letter; the broker has its own limit
     "message.timeout.ms": 5_000,  # the relay tries again; a stale queue would only send twice
     "socket.keepalive.enable": True,
     "reconnect.backoff.max.ms": 1_000,  # a broker that is back is found within a second
@@ -50,6 +52,8 @@ _PRODUCER = {
     "queue.buffering.max.messages": MAX_UNSENT,
     "log_level": 2,  # librdkafka repeats "connection refused" every second otherwise
 }
+
+Report = Callable[[KafkaError | None], None]
 
 
 class Outbox:
@@ -59,7 +63,7 @@ class Outbox:
         self._servers = servers
         self._loop = asyncio.get_running_loop()
         self._producer = self._connect()
-        self._acknowledged: list[tuple[Event, asyncio.Future[bool], bool]] = []
+        self._reports: list[tuple[Report, KafkaError | None]] = []
         self._pending: deque[tuple[float, asyncio.Future[bool]]] = deque()
         self._in_flight: dict[str, asyncio.Future[bool]] = {}
         self._expiry: asyncio.TimerHandle | None = None
@@ -76,7 +80,8 @@ class Outbox:
         """
         future: asyncio.Future[bool] = self._loop.create_future()
         try:
-            self._produce(event, future)
+            report = partial(self._published, event, future)
+            self._produce(event.aggregatetype, to_kafka(event), report)
         except (BufferError, KafkaException):
             future.set_result(False)
             return future
@@ -91,6 +96,20 @@ class Outbox:
     def publish_all(self, events: Iterable[Event]) -> list["asyncio.Future[bool]"]:
         """Send the events in their order; see `publish`."""
         return [self.publish(event) for event in events]
+
+    def send(self, topic: str, message: KafkaMessage) -> "asyncio.Future[KafkaError | None]":
+        """Send what is in no outbox; the future says why Kafka does not have it, if it has not.
+
+        It does so soon after `message.timeout.ms`. To send it again is the caller's business.
+        """
+        future: asyncio.Future[KafkaError | None] = self._loop.create_future()
+        try:
+            self._produce(topic, message, partial(_answer, future))
+        except KafkaException as error:
+            future.set_result(error.args[0])
+        except BufferError:
+            future.set_result(KafkaError(KafkaError._QUEUE_FULL))
+        return future
 
     async def acknowledged(self, event_id: str) -> bool:
         """Whether this process knows, or learns in time, that Kafka has an event it published."""
@@ -112,44 +131,46 @@ class Outbox:
     def _connect(self) -> Producer:
         return Producer(_PRODUCER | {"bootstrap.servers": self._servers})
 
-    def _produce(self, event: Event, future: "asyncio.Future[bool]") -> None:
-        headers, key, value = to_kafka(event)
+    def _produce(self, topic: str, message: KafkaMessage, report: Report) -> None:
         self._producer.produce(
-            event.aggregatetype,
-            value=value,
-            key=key,
-            headers=list(headers.items()),
-            on_delivery=partial(self._reported, event, future),
+            topic,
+            value=message.value,
+            key=message.key,
+            headers=list(message.headers.items()),
+            on_delivery=partial(self._reported, report),
         )
 
-    def _reported(
-        self, event: Event, future: "asyncio.Future[bool]", error: KafkaError | None, _: Message
-    ) -> None:
+    def _reported(self, report: Report, error: KafkaError | None, _: Message) -> None:
         # In the reports thread: gathered here, handed over once a poll.
-        self._acknowledged.append((event, future, error is None))
+        self._reports.append((report, error))
 
     def _poll(self) -> None:
         while not self._loop.is_closed():
             self._producer.poll(EXPIRY_TICK_S)
-            if self._acknowledged:
+            if self._reports:
                 time.sleep(GATHER_REPORTS_S)
                 self._producer.poll(0)
-                reports, self._acknowledged = self._acknowledged, []
+                reports, self._reports = self._reports, []
                 try:
                     self._loop.call_soon_threadsafe(self._resolve, reports)
                 except RuntimeError:  # the loop closed meanwhile: what is unsettled is the relay's
                     return
 
-    def _resolve(self, reports: Sequence[tuple[Event, "asyncio.Future[bool]", bool]]) -> None:
-        for event, future, sent in reports:
-            self._away = not sent
-            self._in_flight.pop(event.id, None)
-            if sent and len(self._unsettled) < MAX_UNSETTLED:
-                self._unsettled[event.id] = None
-            if not future.done():
-                future.set_result(sent)
+    def _resolve(self, reports: list[tuple[Report, KafkaError | None]]) -> None:
+        for report, error in reports:
+            report(error)
         if self._unsettled and (self._settling is None or self._settling.done()):
             self._settling = self._loop.create_task(self._settle())
+
+    def _published(
+        self, event: Event, future: "asyncio.Future[bool]", error: KafkaError | None
+    ) -> None:
+        self._away = error is not None
+        self._in_flight.pop(event.id, None)
+        if error is None and len(self._unsettled) < MAX_UNSETTLED:
+            self._unsettled[event.id] = None
+        if not future.done():
+            future.set_result(error is None)
 
     async def _settle(self) -> None:
         while self._unsettled:
@@ -186,6 +207,11 @@ def publish(event: Event) -> "asyncio.Future[bool]":
 async def acknowledged(event_id: str | None) -> bool:
     """Whether Kafka has an event: one that is in the outbox no more (None), or just sent."""
     return event_id is None or await outbox().acknowledged(event_id)
+
+
+def _answer(future: "asyncio.Future[KafkaError | None]", error: KafkaError | None) -> None:
+    if not future.done():
+        future.set_result(error)
 
 
 def _delete_published(ids: list[str], connection: Connection) -> None:
