@@ -37,6 +37,7 @@ class Call(NamedTuple):
     method: str
     path: str
     body: dict[str, Any] | None = None
+    headers: dict[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -258,9 +259,10 @@ async def exchange(
 ) -> httpx.Response:
     """Send one request and read its answer to the end of the connection."""
     body = json.dumps(call.body).encode()
+    further = "".join(f"{name}: {value}\r\n" for name, value in (call.headers or {}).items())
     head = (
         f"{call.method} {call.path} HTTP/1.1\r\nHost: {LOOPBACK}\r\nConnection: close\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n{further}\r\n"
     )
     writer.write(head.encode() + body)
     try:
