@@ -115,6 +115,14 @@ class InvalidInput(Never):
     title = "Invalid input"
 
 
+class GivenUp(Never):
+    """It failed too often; another try is not what it needs."""
+
+    status = 422
+    slug = "given-up"
+    title = "Given up"
+
+
 class QueueFull(Later):
     """More callers wait than one process will hold."""
 

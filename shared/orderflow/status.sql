@@ -11,5 +11,9 @@ SELECT json_build_object(
   'outbox_backlog', (SELECT count(*) FROM outbox),
   'inventory_changes_unapplied', (
     SELECT count(*) FROM inventory_changes WHERE outcome IS NULL
+  ),
+  'dead_letters', (
+    SELECT coalesce(json_object_agg(state, n), '{}')
+    FROM (SELECT state, count(*) AS n FROM dead_letters GROUP BY state) AS by_state
   )
 )::text;

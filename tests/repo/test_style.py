@@ -69,6 +69,12 @@ def source_of(service: dict[str, Any]) -> str:
     return str(args[args.index("--source") + 1])
 
 
+def sinks_of(source: dict[str, Any]) -> list[dict[str, Any]]:
+    """Where a source sends, and where what fails goes."""
+    dead_letter_sink = source["spec"].get("delivery", {}).get("deadLetterSink")
+    return [source["spec"]["sink"], *([dead_letter_sink] if dead_letter_sink else [])]
+
+
 def test_there_is_something_to_look_at() -> None:
     assert len(FOLDERS) >= 8
     assert CODE
@@ -88,8 +94,8 @@ def test_only_the_outbox_writes_to_kafka() -> None:
     assert containing(r"\bProducer\(", *CODE) == {"shared/orderflow/outbox.py"}
 
 
-def test_everything_is_caught_in_two_places_only() -> None:
-    allowed = {"shared/orderflow/batch.py", "shared/orderflow/web.py"}
+def test_everything_is_caught_in_three_places_only() -> None:
+    allowed = {f"shared/orderflow/{name}.py" for name in ("attempts", "batch", "web")}
 
     assert containing(r"except Exception\b", *CODE) <= allowed
     assert containing(r"except:", *CODE) == set()
@@ -202,9 +208,10 @@ def test_a_manifest_starts_the_function_of_its_name() -> None:
 def test_every_source_and_route_leads_to_a_function() -> None:
     names = {folder.replace("_", "-") for folder in FOLDERS}
     sinks = [
-        source["spec"]["sink"]["ref"]["name"]
+        sink["ref"]["name"]
         for kind in ("KafkaSource", "PingSource")
         for source in manifests(kind)
+        for sink in sinks_of(source)
     ]
     backends = [
         backend["name"]
@@ -215,3 +222,14 @@ def test_every_source_and_route_leads_to_a_function() -> None:
 
     assert sinks
     assert set(sinks) | set(backends) == names
+
+
+def test_every_kafka_source_tries_again_and_then_keeps_what_failed() -> None:
+    for source in manifests("KafkaSource"):
+        delivery = source["spec"]["delivery"]
+        assert delivery["retry"] > 0  # one that is left out means none
+        assert delivery["backoffPolicy"] == "exponential"
+        assert delivery["deadLetterSink"]["ref"]["name"] == "keep-dead-letter"
+        assert source["spec"]["topics"] == [
+            source["spec"]["ceOverrides"]["extensions"]["kafkatopic"]
+        ]

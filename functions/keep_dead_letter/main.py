@@ -1,0 +1,36 @@
+"""KafkaSource's dead letter sink: keeps what no function could process, once, with the reason.
+
+Writes dead_letters and redriven_letters; emits nothing.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from orderflow.batch import Batch
+from orderflow.database import Connection, statement
+from orderflow.letters import letter_of
+from orderflow.trigger import RawEvent, raw_event
+from orderflow.web import note
+
+KEEP_LETTERS = statement(Path(__file__).with_name("keep_letters.sql"))
+MAX_DATA_BYTES = 1024 * 1024  # Kafka's own default limit of a record
+MAX_BATCH = 8  # of the largest letters 11 MB of JSON, which is held several times over
+
+
+@raw_event(MAX_DATA_BYTES)
+async def keep_dead_letter(event: RawEvent) -> None:
+    """Keep the event, whatever it is: there is nowhere else left for it to go."""
+    letter = letter_of(event)
+    note(event_id=letter["event_id"], type=letter["type"], reason=letter["error"])
+    await keep(letter)
+
+
+def keep_letters(connection: Connection, letters: Sequence[dict[str, Any]]) -> list[None]:
+    """Store all of them in one statement, those that are there already as failed once more."""
+    numbered = [{**letter, "number": number} for number, letter in enumerate(letters)]
+    connection.run(KEEP_LETTERS, letters=numbered)
+    return [None] * len(letters)
+
+
+keep = Batch(keep_letters, limit=MAX_BATCH)

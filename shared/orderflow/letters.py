@@ -1,0 +1,93 @@
+"""What a dead letter tells: the event as it came, parted from what the dispatcher added to it.
+
+The rules of what is added are those of eventing-kafka-broker 1.23 (RecordDispatcherImpl,
+CloudEventOverridesMutator). Nothing here refuses anything: what does not fit is cut or left out.
+"""
+
+import base64
+import binascii
+import re
+from typing import Any
+from urllib.parse import unquote
+
+import orjson
+
+from orderflow.events import EVENTS
+from orderflow.models import digest
+from orderflow.texts import MAX_FILTERED, storable
+from orderflow.trigger import PLAIN_RECORD, RawEvent
+
+MAX_URL = 2_000  # characters, as much as a URL can have to be understood everywhere
+MAX_ERROR = 1_000  # characters; Knative hands on no more than 1,024 bytes
+
+# What the dispatcher, and ceOverrides of the sources, have added to the event.
+_ADDED = re.compile(r"knativekafka(partition|offset)|knativeerror.*|kafkatopic")
+_ENTITIES = {model.type: model.key for model in EVENTS}
+_NAMED = ("order_id", "item")
+_NO_ANSWER = "no answer: it was not running, or silent for longer than the source's timeout"
+
+
+def letter_of(event: RawEvent) -> dict[str, Any]:
+    """Return the event's columns of `dead_letters` for a statement's JSON parameter.
+
+    `data` goes as Base64. Equal events of one destination have an equal `identity`.
+    """
+    attributes = {storable(name): storable(value) for name, value in event.attributes.items()}
+    added = {name: attributes.pop(name) for name in [*attributes] if _ADDED.fullmatch(name)}
+    destination = added.get("knativeerrordest", "unknown")
+    of_type, event_id = attributes.get("type", ""), attributes.get("id", "")
+    # A plain record's id is its place on the topic, which starts again when a broker loses its log.
+    told_at = attributes.get("time") if of_type == PLAIN_RECORD else None
+    return {
+        "identity": digest([destination, attributes.get("source"), event_id, told_at]),
+        "event_id": event_id[:MAX_FILTERED],
+        "type": of_type[:MAX_FILTERED],
+        **_entities(event, attributes),
+        "topic": added.get("kafkatopic", "")[:MAX_FILTERED] or None,
+        "kafka_partition": _number(added.get("knativekafkapartition"), digits=9),
+        "kafka_offset": _number(added.get("knativekafkaoffset"), digits=18),
+        "attributes": attributes,
+        "data": base64.b64encode(event.data).decode(),
+        "data_bytes": event.data_bytes,
+        "destination": destination[:MAX_URL],
+        **_failure(added),
+    }
+
+
+def _entities(event: RawEvent, attributes: dict[str, str]) -> dict[str, str | None]:
+    try:
+        data = orjson.loads(event.data) if len(event.data) == event.data_bytes else None
+    except orjson.JSONDecodeError:
+        data = None
+    subject = {_ENTITIES.get(attributes.get("type", "")): unquote(attributes.get("subject", ""))}
+    told = data if isinstance(data, dict) else {}
+    return {name: _text(told.get(name)) or _text(subject.get(name)) for name in _NAMED}
+
+
+def _text(value: object) -> str | None:
+    return storable(value, MAX_FILTERED) or None if isinstance(value, str) else None
+
+
+def _failure(added: dict[str, str]) -> dict[str, Any]:
+    code = _number(added.get("knativeerrorcode"), digits=3)
+    if code is None:
+        return {"error_code": None, "error_type": None, "error": _NO_ANSWER}
+    body = _answer(added.get("knativeerrordata", ""))
+    try:
+        problem = orjson.loads(body)
+        of_type, error = problem["type"].rpartition("/")[2][:MAX_FILTERED], problem["detail"]
+    except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
+        of_type, error = None, body.decode(errors="replace")
+    text = storable(str(error), MAX_ERROR) or f"answered {code} without saying why"
+    return {"error_code": code, "error_type": of_type and storable(of_type), "error": text}
+
+
+def _answer(encoded: str) -> bytes:
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        return encoded.encode()
+
+
+def _number(text: str | None, *, digits: int) -> int | None:
+    return int(text) if text and text.isdecimal() and len(text) <= digits else None
