@@ -1,6 +1,7 @@
 """Structured logs: one JSON line an event on standard output, where Knative collects it."""
 
 import asyncio
+import json
 import sys
 from functools import cache
 from typing import Any, BinaryIO, cast
@@ -64,4 +65,7 @@ class _Gathering:
 
 
 def _dumps(line: dict[str, Any], **_: Any) -> bytes:
-    return orjson.dumps(line, default=str)
+    try:
+        return orjson.dumps(line, default=str)
+    except TypeError:  # text that is none, as half of a surrogate pair: here it goes escaped
+        return json.dumps(line, default=str).encode()

@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from orderflow import batch
+from orderflow.batch import Worker
 from orderflow.database import Connection
 from orderflow.errors import DatabaseAway
 from orderflow.letters import letter_of
@@ -41,7 +43,7 @@ def made(event_id: str, **overrides: str) -> dict[str, str]:
 
 async def fail(event_id: str, data: bytes = b"{}", **overrides: str) -> httpx.Response:
     """Let an event come as a dead letter."""
-    headers = {n: v.encode("latin-1") for n, v in made(event_id, **overrides).items()}
+    headers = httpx.Headers(made(event_id, **overrides), encoding="latin-1")
     return await client_of("keep_dead_letter").post("/", content=data, headers=headers)
 
 
@@ -267,19 +269,15 @@ async def test_another_method_is_not_allowed() -> None:
 async def test_without_a_database_it_says_when_to_come_back(
     database: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    event_id, module = reference("event"), module_of("keep_dead_letter")
-
-    def away(*_: object) -> None:
-        raise DatabaseAway("the database does not answer; nothing was done")
-
+    event_id, away = reference("event"), Worker("postgresql://postgres@127.0.0.1:9/postgres")
     with monkeypatch.context() as patch:
-        patch.setattr(module.keep, "_transaction", away)
+        patch.setattr(batch, "worker", lambda: away)
         response = await fail(event_id)
 
-    assert response.status_code == 503
-    assert letters_of(database, event_id) == []
-    assert (await fail(event_id)).status_code == 204
-    assert len(letters_of(database, event_id)) == 1
+    again = await fail(event_id)
+
+    assert (response.status_code, again.status_code) == (503, 204)
+    assert letters_of(database, event_id)[0]["failures"] == 1
 
 
 async def test_a_process_that_dies_before_its_commit_keeps_nothing_and_the_next_one_all(
