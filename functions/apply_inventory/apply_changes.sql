@@ -27,7 +27,8 @@ ledger AS (
   FROM applied WHERE result = 'applied'
   ORDER BY position
 )
-UPDATE inventory_changes SET outcome = applied.result, applied_at = now()
+UPDATE inventory_changes SET
+  outcome = applied.result, applied_at = now(), attention = NULL
 FROM applied
 WHERE inventory_changes.position = applied.position AND inventory_changes.outcome IS NULL
 RETURNING inventory_changes.position;

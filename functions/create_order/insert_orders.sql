@@ -4,7 +4,7 @@
 WITH arrived AS (
   SELECT * FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS arrival (
     number integer, order_id text, idempotency_key text, fingerprint text, on_shortage text,
-    lines jsonb, event jsonb
+    hold_minutes integer, lines jsonb, event jsonb
   )
   ORDER BY number
 ),
@@ -13,11 +13,12 @@ numbered AS MATERIALIZED (
 ),
 placed AS (
   INSERT INTO orders (
-    position, order_id, idempotency_key, fingerprint, on_shortage, traceparent, due_at
+    position, order_id, idempotency_key, fingerprint, on_shortage, hold_minutes, traceparent,
+    due_at
   )
   SELECT
-    position, order_id, idempotency_key, fingerprint, on_shortage, event ->> 'traceparent',
-    now() + interval '10 seconds'
+    position, order_id, idempotency_key, fingerprint, on_shortage, hold_minutes,
+    event ->> 'traceparent', now() + interval '10 seconds'
   FROM numbered
   ORDER BY order_id, number
   ON CONFLICT DO NOTHING

@@ -11,10 +11,11 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
+from orderflow.announcements import order_placed
 from orderflow.batch import Batch
 from orderflow.database import Connection, statement
 from orderflow.errors import Conflict
-from orderflow.events import Event, OrderPlaced, make_event
+from orderflow.events import Event
 from orderflow.ids import uuid7
 from orderflow.models import PlaceOrder
 from orderflow.outbox import acknowledged, publish
@@ -34,6 +35,7 @@ class Placement(NamedTuple):
     idempotency_key: str | None
     fingerprint: str
     on_shortage: str
+    hold_minutes: int | None
     lines: list[dict[str, str | int]]
     event: Event
 
@@ -67,11 +69,9 @@ async def create_order(request: Request) -> Response:
 def requested(order: PlaceOrder, idempotency_key: str | None, traceparent: str) -> Placement:
     """Name the order, if its caller did not, and make its event."""
     order_id = order.order_id or uuid7()
-    lines, on_shortage = order.plain_lines(), order.on_shortage
-    data = {"order_id": order_id, "lines": lines, "on_shortage": on_shortage}
-    source = "/orderflow/create_order"
-    event = make_event(OrderPlaced, data, sequence=1, source=source, traceparent=traceparent)
-    return Placement(order_id, idempotency_key, order.fingerprint(), on_shortage, lines, event)
+    lines, choices = order.plain_lines(), (order.on_shortage, order.hold_minutes)
+    event = order_placed(order_id, lines, order.on_shortage, traceparent)
+    return Placement(order_id, idempotency_key, order.fingerprint(), *choices, lines, event)
 
 
 def place_orders(connection: Connection, placements: Sequence[Placement]) -> list[Placed]:

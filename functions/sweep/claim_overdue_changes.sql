@@ -8,8 +8,20 @@ WITH overdue AS (
   FOR UPDATE SKIP LOCKED
 )
 UPDATE inventory_changes SET
-  announcements = least(announcements + 1, 1000),
-  announce_at = now() + least(10 * 2 ^ least(announcements, 10), 600) * interval '1 second'
+  announcements = announcements + 1,
+  announce_at = CASE
+    WHEN announcements + 1 >= CAST(:last AS integer) THEN 'infinity'
+    ELSE now() + interval '1 second'
+      * least(10 * 2 ^ least(announcements, 20), CAST(:longest_pause_s AS integer))
+  END,
+  attention = CASE
+    WHEN announcements + 1 >= CAST(:last AS integer) THEN
+      format(
+        'not applied after %s announcements, so it is not announced again', announcements + 1
+      )
+    WHEN announcements >= CAST(:without_effect AS integer) THEN
+      format('not applied after %s announcements', announcements)
+  END
 FROM overdue
 WHERE inventory_changes.position = overdue.position
-RETURNING traceparent, json_build_object('item', item, 'change_id', change_id)::text;
+RETURNING item, change_id, traceparent;

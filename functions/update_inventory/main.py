@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
+from orderflow.announcements import change_told
 from orderflow.batch import Batch
 from orderflow.database import Connection, statement
 from orderflow.errors import Conflict
-from orderflow.events import Event, InventoryChanged, make_event
+from orderflow.events import Event
 from orderflow.ids import uuid7
 from orderflow.models import ChangeInventory
 from orderflow.outbox import acknowledged, publish
@@ -66,11 +67,7 @@ async def update_inventory(request: Request) -> Response:
 def requested(told: ChangeInventory, traceparent: str) -> Change:
     """Name the change, if its caller did not, and make its event."""
     change_id = told.change_id or uuid7()
-    data = {"item": told.item, "change_id": change_id}
-    source = "/orderflow/update_inventory"
-    event = make_event(
-        InventoryChanged, data, fact=change_id, source=source, traceparent=traceparent
-    )
+    event = change_told(told.item, change_id, traceparent)
     return Change(change_id, told, told.fingerprint(), event)
 
 

@@ -5,8 +5,7 @@ orderflow.order.cancelled.v1 and .shipped.v1, and orderflow.inventory.changed.v1
 that others wait for.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from starlette.requests import Request
@@ -15,21 +14,12 @@ from starlette.responses import Response
 from orderflow.batch import Batch
 from orderflow.database import Connection
 from orderflow.errors import Conflict, NotFound, OrderFlowError
-from orderflow.events import Event, InventoryChanged, make_event
+from orderflow.events import Event
 from orderflow.models import ChangeOrder
 from orderflow.outbox import publish
-from orderflow.reservations import (
-    Locked,
-    LockedOrder,
-    Move,
-    awaited_items,
-    locked_orders,
-    move_orders,
-)
+from orderflow.reservations import Locked, LockedOrder, Move, locked_orders, move_orders
 from orderflow.states import MOVES, Status, may_move
 from orderflow.web import body_of, http, json_response, note, path_name
-
-SOURCE = "/orderflow/update_order"
 
 
 class Change(NamedTuple):
@@ -58,9 +48,8 @@ def change_orders(
     with locked_orders(connection, [wanted.order_id for wanted in changes]) as locked:
         planned: dict[str, Move] = {}
         refusals = [plan(wanted, locked, planned) for wanted in changes]
-        awaited = awaited_items(connection, (i for m in planned.values() for i in m.frees()))
-        moves = [replace(move, also=nudges(move, awaited)) for move in planned.values()]
-        events = move_orders(connection, moves, source=SOURCE)
+        moves = list(planned.values())
+        events = move_orders(connection, moves, source="/orderflow/update_order")
     return [
         refusal or events.pop(wanted.order_id, [])
         for wanted, refusal in zip(changes, refusals, strict=True)
@@ -94,13 +83,3 @@ def not_on_hand(order: LockedOrder, locked: Locked, planned: dict[str, Move]) ->
         if locked.stock[item].on_hand < units + sum(needs.get(item, 0) for needs in leaving):
             return item
     return None
-
-
-def nudges(move: Move, awaited: Collection[str]) -> list[Event]:
-    """Make the events that offer what the move frees to those who wait for it."""
-    order, fact = move.order, f"freed by {move.order.order_id}"
-    offered = [{"item": item, "change_id": None} for item in move.frees() if item in awaited]
-    return [
-        make_event(InventoryChanged, data, source=SOURCE, traceparent=order.traceparent, fact=fact)
-        for data in offered
-    ]

@@ -149,7 +149,7 @@ def make_event(
     """
     entity = data[model.key]
     return Event(
-        id=_event_id(f"{model.type}\n{entity}\n{fact or sequence}"),
+        id=event_id(model, entity, fact or sequence),
         aggregatetype=model.topic,
         aggregateid=entity,
         type=model.type,
@@ -184,10 +184,13 @@ def to_kafka(event: Event) -> KafkaMessage:
     return KafkaMessage(headers, event.aggregateid.encode(), value)
 
 
-def _event_id(fact: str) -> str:
-    # The same fact always makes the same id, so that a re-announcement carries the id of the
-    # first one: a UUIDv8 (RFC 9562) of the fact's digest.
-    digits = hashlib.blake2b(fact.encode(), digest_size=16).hexdigest()
+def event_id(model: type[EventData], entity: str, fact: str | int) -> str:
+    """Return the id of the event of one fact: a UUIDv8 (RFC 9562) of its digest.
+
+    The same fact always makes the same id, so that a re-announcement carries that of the first.
+    """
+    told = f"{model.type}\n{entity}\n{fact}"
+    digits = hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
     return f"{digits[:8]}-{digits[8:12]}-8{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 

@@ -15,8 +15,11 @@ OrderId = Annotated[str, Field(max_length=128, pattern=_PLAIN_TEXT)]
 ChangeId = Annotated[str, Field(max_length=128, pattern=_PLAIN_TEXT)]
 Item = Annotated[str, Field(max_length=200, pattern=_PLAIN_TEXT)]
 IdempotencyKey = Annotated[str, Field(max_length=255, pattern=_PLAIN_TEXT)]
+Asker = Annotated[str, Field(max_length=200, pattern=_PLAIN_TEXT)]
 # A million of one item in one line: more is a slip of the finger.
 Quantity = Annotated[int, Field(ge=1, le=1_000_000)]
+# A year: what is promised for longer is no hold.
+HoldMinutes = Annotated[int, Field(ge=1, le=525_600)]
 # A billion on the shelf: far from where sums of bigint columns end.
 Stock = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Adjustment = Annotated[int, Field(ge=-1_000_000_000, le=1_000_000_000)]
@@ -56,6 +59,7 @@ class PlaceOrder(Body):
     quantity: Quantity | None = None
     lines: Annotated[tuple[Line, ...], Field(min_length=1, max_length=MAX_LINES, strict=False)] = ()
     on_shortage: Literal["backorder", "reject"] = "backorder"
+    hold_minutes: HoldMinutes | None = None
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
@@ -72,7 +76,9 @@ class PlaceOrder(Body):
 
     def fingerprint(self) -> str:
         """Return a digest that is equal for bodies that ask for the same order."""
-        return digest([self.order_id, self.on_shortage, self.plain_lines()])
+        asked = [self.order_id, self.on_shortage, self.plain_lines()]
+        # Only where it is given, so that a body without it keeps the digest it always had.
+        return digest(asked if self.hold_minutes is None else [*asked, self.hold_minutes])
 
 
 class ChangeOrder(Body):

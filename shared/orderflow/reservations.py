@@ -5,7 +5,7 @@ before any order's. So a decision sees every decision before it, and nothing dea
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import orjson
 
 from orderflow.allocation import OpenOrder
 from orderflow.database import Conflicted, Connection, statement
-from orderflow.events import MOVED, Event, make_event
+from orderflow.events import MOVED, Event, InventoryChanged, make_event
 from orderflow.states import Status
 
 _HERE = Path(__file__).parent
@@ -72,12 +72,11 @@ class Locked:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """An order's change of status and why; `also` are further events of the same commit."""
+    """An order's change of status and why."""
 
     order: LockedOrder
     enters: Status
     cause: str
-    also: Sequence[Event] = ()
 
     def frees(self) -> list[str]:
         """Return the items of which the move gives stock back."""
@@ -120,11 +119,14 @@ def move_orders(
 ) -> dict[str, list[Event]]:
     """Write the moves of locked orders with all that belongs to them; return events by order.
 
+    Where a move frees stock that others wait for, an event offers it to them.
+
     Raises `Conflicted` when an order is no longer in the status it had when it was locked.
     """
     if not moves:
         return {}
-    events = [[_event(move, source), *move.also] for move in moves]
+    awaited = awaited_items(connection, (item for move in moves for item in move.frees()))
+    events = [[_event(move, source), *_nudges(move, awaited, source)] for move in moves]
     rows = [_row(move, made) for move, made in zip(moves, events, strict=True)]
     if len(connection.run(MOVE_ORDERS, moves=rows)) != len(moves):
         raise Conflicted("an order changed under its lock")
@@ -141,6 +143,15 @@ def _event(move: Move, source: str) -> Event:
         source=source,
         traceparent=order.traceparent,
     )
+
+
+def _nudges(move: Move, awaited: Collection[str], source: str) -> list[Event]:
+    order, fact = move.order, f"freed by {move.order.order_id}"
+    offered = [{"item": item, "change_id": None} for item in move.frees() if item in awaited]
+    return [
+        make_event(InventoryChanged, data, source=source, traceparent=order.traceparent, fact=fact)
+        for data in offered
+    ]
 
 
 def _row(move: Move, events: Sequence[Event]) -> dict[str, Any]:

@@ -333,7 +333,7 @@ def large(postgres: str, database: Connection) -> Iterator[Connection]:
       SELECT
         'order ' || n, 'key ' || n, '', 'backorder',
         (ARRAY['shipped', 'confirmed', 'pending', 'cancelled'])[n % 4 + 1], '',
-        timestamptz '2026-01-01T00:00:00Z' + n * interval '1 second', 'infinity'
+        timestamptz '2026-01-01T00:00:00Z' + n * interval '1 second', '2027-01-01'
       FROM generate_series(1, {MANY}) AS n;
       INSERT INTO order_lines (position, line, item, quantity)
       SELECT position, 1, 'item ' || position % 500, 1 FROM orders;

@@ -65,6 +65,9 @@ def test_lines_keep_their_order_and_an_item_may_repeat() -> None:
         {"item": "two  blanks"},
         {"quantity": 1_000_000},
         {"on_shortage": "reject"},
+        {"hold_minutes": 1},
+        {"hold_minutes": 525_600},
+        {"hold_minutes": None},
     ],
     ids=str,
 )
@@ -107,6 +110,11 @@ def test_an_order_at_a_limit_is_taken(overrides: dict[str, Any]) -> None:
         {"lines": [{"item": "Laptop", "quantity": 1}]},
         {"on_shortage": "wait"},
         {"on_shortage": None},
+        {"hold_minutes": 0},
+        {"hold_minutes": 525_601},
+        {"hold_minutes": 30.0},
+        {"hold_minutes": "30"},
+        {"hold_minutes": True},
         {"price": 1},
         {"lines": []},
     ],
@@ -154,9 +162,20 @@ def test_a_default_given_or_not_makes_no_other_fingerprint() -> None:
     assert order().fingerprint() == order(on_shortage="backorder", lines=...).fingerprint()
 
 
+def test_an_order_without_a_hold_keeps_the_fingerprint_it_is_stored_with() -> None:
+    assert order().fingerprint() == "9d27fa4db268d2651a41899b8712da40"
+    assert order(hold_minutes=None).fingerprint() == order().fingerprint()
+
+
 @pytest.mark.parametrize(
     "other",
-    [{"order_id": "12346"}, {"item": "laptop"}, {"quantity": 2}, {"on_shortage": "reject"}],
+    [
+        {"order_id": "12346"},
+        {"item": "laptop"},
+        {"quantity": 2},
+        {"on_shortage": "reject"},
+        {"hold_minutes": 1},
+    ],
     ids=str,
 )
 def test_another_order_has_another_fingerprint(other: dict[str, Any]) -> None:

@@ -1,0 +1,79 @@
+"""Holds: what a confirmed order keeps is free again when nobody ships it in its time."""
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from orderflow.batch import MAX_BATCH, Batch, worker
+from orderflow.database import Connection, statement
+from orderflow.errors import Later, OrderFlowError
+from orderflow.events import Event
+from orderflow.outbox import publish
+from orderflow.reservations import Move, locked_orders, move_orders
+
+_HERE = Path(__file__).parent
+SELECT_EXPIRED = statement(_HERE / "select_expired.sql")
+PUT_OFF_EXPIRY = statement(_HERE / "put_off_expiry.sql")
+
+ROUNDS = 10  # of one batch, so 2,000 holds a call: seconds of work; the rest comes with the next
+PAUSE_S = 3_600  # before a hold that can't be ended is tried again: by then a person has looked
+
+
+async def expire_holds() -> int:
+    """Cancel confirmed orders whose hold is over and publish it; return how many."""
+    total = 0
+    for _ in range(ROUNDS):
+        order_ids = await worker().submit(overdue)
+        ended = await asyncio.gather(*map(_expire_one, order_ids))
+        total += sum(ended)
+        if len(order_ids) < MAX_BATCH:
+            break
+    return total
+
+
+def overdue(connection: Connection) -> dict[str, int]:
+    """Return a batch of orders whose hold is over, with its minutes."""
+    rows = connection.run(SELECT_EXPIRED, count=MAX_BATCH)
+    return dict(rows)
+
+
+def expire_orders(connection: Connection, order_ids: Sequence[str]) -> list[list[Event]]:
+    """Cancel those of the orders whose hold is over; return the events of each.
+
+    Looked up again under the locks: who ships or cancels an order first has it.
+    """
+    with locked_orders(connection, order_ids) as locked:
+        moves = [
+            Move(locked.orders[order_id], "cancelled", f"hold of {_minutes(hold)} expired")
+            for order_id, hold in overdue(connection).items()
+            if order_id in locked.orders
+        ]
+        events = move_orders(connection, moves, source="/orderflow/sweep")
+    return [events.pop(order_id, []) for order_id in order_ids]
+
+
+expire = Batch(expire_orders)
+
+
+async def _expire_one(order_id: str) -> bool:
+    try:
+        events = await expire(order_id)
+    except Later:
+        raise
+    except OrderFlowError as error:  # the database refuses it, and would hold up all behind it
+        attention = f"its hold expired, but it can't be cancelled: {error.detail}"
+        put_off = partial(_put_off, order_id=order_id, attention=attention, pause_s=PAUSE_S)
+        await worker().submit(put_off)
+        return False
+    for event in events:
+        publish(event)
+    return bool(events)
+
+
+def _put_off(connection: Connection, **parameters: object) -> None:
+    connection.run(PUT_OFF_EXPIRY, **parameters)
+
+
+def _minutes(count: int) -> str:
+    return "1 minute" if count == 1 else f"{count} minutes"
