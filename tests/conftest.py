@@ -3,12 +3,17 @@
 `--servers=embedded` (the default) starts them from wheels. `--servers=containers` takes PostgreSQL
 and Apache Kafka in containers instead; where no Docker engine runs, the embedded ones are taken
 and the first lines of the run say so.
+
+`--broker=apache` runs the tests in which a broker takes part on Apache Kafka from Maven Central,
+and leaves out the others. A test takes part by asking for `broker` or `open_broker`, by whatever
+fixtures between; one that is marked `any_broker` needs a broker, but what it shows is not of it.
 """
 
 import gc
+import shutil
 import warnings
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import cache
 
 import docker
@@ -17,10 +22,10 @@ from docker.errors import DockerException
 from testcontainers.community.kafka import KafkaContainer
 from testcontainers.community.postgres import PostgresContainer
 
-from knative_local.broker import embedded_broker
 from knative_local.postgres import embedded_postgres
 from orderflow import batch, config, outbox
 from orderflow.migrate import migrate
+from tests.brokers import KINDS, Apache, Broker, OpenBroker, kind_under_test
 
 POSTGRES_IMAGE = "postgres:18"
 KAFKA_IMAGE = "confluentinc/cp-kafka:8.1.0"
@@ -28,14 +33,54 @@ KAFKA_IMAGE = "confluentinc/cp-kafka:8.1.0"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--servers", choices=["embedded", "containers"], default="embedded")
+    parser.addoption("--broker", choices=sorted(KINDS), default="embedded")
 
 
-def pytest_report_header(config: pytest.Config) -> str:
+def pytest_configure(config: pytest.Config) -> None:
+    missing = [name for name in ("java", "mvn") if shutil.which(name) is None]
+    if on_apache(config) and missing:
+        needs = "a JDK of version 17 or newer, and Maven"
+        raise pytest.UsageError(f"--broker=apache needs {needs}; not found: {', '.join(missing)}")
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    return [f"PostgreSQL: {postgres_told(config)}", f"broker: {broker_told(config)}"]
+
+
+def postgres_told(config: pytest.Config) -> str:
+    """Which database is tested with."""
     if in_containers(config):
-        return f"servers: {POSTGRES_IMAGE} and {KAFKA_IMAGE} in containers"
+        return f"{POSTGRES_IMAGE} in a container"
     asked = config.getoption("--servers") == "containers"
-    why = " (no Docker engine answers)" if asked else ""
-    return f"servers: embedded PostgreSQL 18 and Tansu broker{why}"
+    return f"embedded, 18{' (no Docker engine answers)' if asked else ''}"
+
+
+def broker_told(config: pytest.Config) -> str:
+    """Which broker is tested with."""
+    if on_apache(config):
+        return "Apache Kafka from Maven Central, and no test in which no broker takes part"
+    if in_containers(config):
+        return f"{KAFKA_IMAGE} in a container"
+    return "embedded, Tansu (the other one: --broker=apache)"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not on_apache(config):
+        return
+    left_out = [item for item in items if not broker_takes_part(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if broker_takes_part(item)]
+
+
+def broker_takes_part(item: pytest.Item) -> bool:
+    """Whether what a test shows can depend on the broker."""
+    asked = {"broker", "open_broker"}.intersection(getattr(item, "fixturenames", ()))
+    return bool(asked) and item.get_closest_marker("any_broker") is None
+
+
+def on_apache(config: pytest.Config) -> bool:
+    """Whether Apache Kafka from Maven Central was asked for."""
+    return kind_under_test(config) is Apache
 
 
 def in_containers(config: pytest.Config) -> bool:
@@ -73,14 +118,33 @@ def postgres(
 
 
 @pytest.fixture(scope="session")
-def broker(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The address of a broker, as `host:port`."""
-    if in_containers(request.config):
+def open_broker(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> OpenBroker:
+    """Makes a broker of the kind under test for the length of a `with` block, started and empty."""
+    kind = kind_under_test(request.config)
+
+    @contextmanager
+    def opened() -> Iterator[Broker]:
+        own = kind(tmp_path_factory.mktemp("broker"))
+        own.start()
+        try:
+            yield own
+        finally:
+            own.stop()
+
+    return opened
+
+
+@pytest.fixture(scope="session")
+def broker(request: pytest.FixtureRequest, open_broker: OpenBroker) -> Iterator[str]:
+    """The address of a broker, as `host:port`, that no test takes away."""
+    if in_containers(request.config) and not on_apache(request.config):
         with KafkaContainer(KAFKA_IMAGE) as container:
             yield container.get_bootstrap_server()
         return
-    with embedded_broker() as servers:
-        yield servers
+    with open_broker() as shared:
+        yield shared.address
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from knative_local.broker import embedded_broker
 from knative_local.ports import free_port
+from tests.brokers import OpenBroker
 from tests.conformance.kafka_client import Kafka
 from tests.conformance.scripted_sink import Sink, scripted_sink
 from tests.conformance.sources import running_sources, start_sources, wait_for
@@ -17,12 +17,6 @@ from tests.conformance.sources import running_sources, start_sources, wait_for
 ARRIVES_WITHIN_S = 40.0
 REBALANCED_WITHIN_S = 40.0
 OPEN = {"status": 200, "delay_ms": 2_000}  # an answer that is long in coming
-
-
-@pytest.fixture(scope="module")
-def servers() -> Iterator[str]:
-    with embedded_broker() as address:
-        yield address
 
 
 @pytest.fixture
@@ -42,13 +36,13 @@ def topic(request: pytest.FixtureRequest) -> str:
     return str(request.node.name).replace("[", "-").rstrip("]")
 
 
-def write_manifest(folder: Path, topic: str, base: str, servers: str, **spec: Any) -> Path:
+def write_manifest(folder: Path, topic: str, base: str, broker: str, **spec: Any) -> Path:
     document = {
         "apiVersion": "sources.knative.dev/v1",
         "kind": "KafkaSource",
         "metadata": {"name": "source", "namespace": "shop"},
         "spec": {
-            "bootstrapServers": [servers],
+            "bootstrapServers": [broker],
             "topics": [topic],
             "consumerGroup": topic,
             "initialOffset": "earliest",
@@ -63,8 +57,8 @@ def write_manifest(folder: Path, topic: str, base: str, servers: str, **spec: An
     return file
 
 
-def produce(servers: str, topic: str, numbers: range, partitions: int = 1) -> None:
-    producer = Kafka(servers).producer()
+def produce(broker: str, topic: str, numbers: range, partitions: int = 1) -> None:
+    producer = Kafka(broker).producer()
     for number in numbers:
         producer.produce(topic, value=b"%d" % number, key=b"k", partition=number % partitions)
     assert producer.flush(20) == 0
@@ -83,14 +77,14 @@ def wait_for_records(sink: Sink, topic: str, count: int) -> None:
 
 
 def test_restart_delivers_the_rest_and_nothing_twice(
-    tmp_path: Path, servers: str, sink: Sink, topic: str
+    tmp_path: Path, broker: str, sink: Sink, topic: str
 ) -> None:
-    Kafka(servers).create_topics({topic: 1})
-    manifest = write_manifest(tmp_path, topic, sink.base, servers)
+    Kafka(broker).create_topics({topic: 1})
+    manifest = write_manifest(tmp_path, topic, sink.base, broker)
     with running_sources(manifest):
-        produce(servers, topic, range(200))
+        produce(broker, topic, range(200))
         wait_for_records(sink, topic, 200)
-    produce(servers, topic, range(200, 400))
+    produce(broker, topic, range(200, 400))
 
     with running_sources(manifest):
         wait_for_records(sink, topic, 400)
@@ -98,14 +92,14 @@ def test_restart_delivers_the_rest_and_nothing_twice(
     assert sorted(numbers_at(sink, topic)) == sorted(f"0/{n}" for n in range(400))
 
 
-def test_crash_loses_nothing(tmp_path: Path, servers: str, sink: Sink, topic: str) -> None:
-    Kafka(servers).create_topics({topic: 2})
-    manifest = write_manifest(tmp_path, topic, sink.base, servers)
+def test_crash_loses_nothing(tmp_path: Path, broker: str, sink: Sink, topic: str) -> None:
+    Kafka(broker).create_topics({topic: 2})
+    manifest = write_manifest(tmp_path, topic, sink.base, broker)
     [process] = start_sources(manifest)
-    produce(servers, topic, range(1000), partitions=2)
+    produce(broker, topic, range(1000), partitions=2)
     wait_for_records(sink, topic, 100)
     process.kill()
-    produce(servers, topic, range(1000, 1200), partitions=2)
+    produce(broker, topic, range(1000, 1200), partitions=2)
 
     with running_sources(manifest):
         wait_for_records(sink, topic, 1200)
@@ -116,19 +110,19 @@ def test_crash_loses_nothing(tmp_path: Path, servers: str, sink: Sink, topic: st
 @pytest.mark.parametrize("ordering", ["ordered", "unordered"])
 def test_stop_finishes_what_is_in_flight_and_commits(
     tmp_path: Path,
-    servers: str,
+    broker: str,
     sink: Sink,
     topic: str,
     slow: dict[str, list[dict[str, Any]]],
     ordering: str,
 ) -> None:
-    kafka = Kafka(servers)
+    kafka = Kafka(broker)
     kafka.create_topics({topic: 1})
     slow["0/0"] = [{"status": 500}, OPEN]
-    manifest = write_manifest(tmp_path, topic, sink.base, servers, ordering=ordering)
+    manifest = write_manifest(tmp_path, topic, sink.base, broker, ordering=ordering)
 
     with running_sources(manifest) as [process]:
-        produce(servers, topic, range(1))
+        produce(broker, topic, range(1))
         wait_for(lambda: sink.in_flight[topic] == 1, ARRIVES_WITHIN_S, "one record in flight")
         status = process.terminate()
 
@@ -138,31 +132,31 @@ def test_stop_finishes_what_is_in_flight_and_commits(
 
 
 def test_rebalance_shares_partitions_and_loses_nothing(
-    tmp_path: Path, servers: str, sink: Sink, topic: str
+    tmp_path: Path, broker: str, sink: Sink, topic: str
 ) -> None:
-    Kafka(servers).create_topics({topic: 4})
-    manifest = write_manifest(tmp_path, topic, sink.base, servers)
+    Kafka(broker).create_topics({topic: 4})
+    manifest = write_manifest(tmp_path, topic, sink.base, broker)
 
     with running_sources(manifest):
-        produce(servers, topic, range(400), partitions=4)
+        produce(broker, topic, range(400), partitions=4)
         with running_sources(manifest) as [second]:
-            produce(servers, topic, range(400, 800), partitions=4)
+            produce(broker, topic, range(400, 800), partitions=4)
             wait_for_records(sink, topic, 800)
             assert second.terminate() == 0
-        produce(servers, topic, range(800, 1200), partitions=4)
+        produce(broker, topic, range(800, 1200), partitions=4)
         wait_for_records(sink, topic, 1200)
 
     assert set(numbers_at(sink, topic)) == {f"{p}/{n}" for p in range(4) for n in range(300)}
 
 
 def test_ordered_source_keeps_the_order_of_each_partition(
-    tmp_path: Path, servers: str, sink: Sink, topic: str
+    tmp_path: Path, broker: str, sink: Sink, topic: str
 ) -> None:
-    Kafka(servers).create_topics({topic: 3})
-    manifest = write_manifest(tmp_path, topic, sink.base, servers, ordering="ordered")
+    Kafka(broker).create_topics({topic: 3})
+    manifest = write_manifest(tmp_path, topic, sink.base, broker, ordering="ordered")
 
     with running_sources(manifest):
-        produce(servers, topic, range(900), partitions=3)
+        produce(broker, topic, range(900), partitions=3)
         wait_for_records(sink, topic, 900)
 
     for partition in range(3):
@@ -171,14 +165,14 @@ def test_ordered_source_keeps_the_order_of_each_partition(
 
 
 def test_sink_that_is_away_gets_everything_when_it_is_back(
-    tmp_path: Path, servers: str, topic: str
+    tmp_path: Path, broker: str, topic: str
 ) -> None:
-    Kafka(servers).create_topics({topic: 1})
+    Kafka(broker).create_topics({topic: 1})
     port = free_port()
-    manifest = write_manifest(tmp_path, topic, f"http://127.0.0.1:{port}", servers)
+    manifest = write_manifest(tmp_path, topic, f"http://127.0.0.1:{port}", broker)
 
     with running_sources(manifest) as [process]:
-        produce(servers, topic, range(50))
+        produce(broker, topic, range(50))
         wait_for(lambda: "delivery.failed" in process.log.read_text(), 20, "a failed delivery")
         with scripted_sink(lambda *_: [], port) as sink:
             wait_for_records(sink, topic, 50)
@@ -186,36 +180,41 @@ def test_sink_that_is_away_gets_everything_when_it_is_back(
     assert sorted(numbers_at(sink, topic)) == sorted(f"0/{n}" for n in range(50))
 
 
-def test_broker_that_was_away_is_found_again(tmp_path: Path, sink: Sink, topic: str) -> None:
-    port = free_port()
-    with embedded_broker(port) as servers:
-        Kafka(servers).create_topics({topic: 1})
-        [process] = start_sources(write_manifest(tmp_path, topic, sink.base, servers))
-        wait_for(lambda: process.ready, REBALANCED_WITHIN_S, "ready")
-        produce(servers, topic, range(10))
-        wait_for_records(sink, topic, 10)
-    sink.arrivals[topic].clear()
+def test_broker_that_was_away_is_found_again(
+    tmp_path: Path, open_broker: OpenBroker, sink: Sink, topic: str
+) -> None:
+    with open_broker() as own:
+        Kafka(own.address).create_topics({topic: 1})
+        manifest = write_manifest(tmp_path, topic, sink.base, own.address)
+        with running_sources(manifest) as [process]:
+            produce(own.address, topic, range(10))
+            wait_for_records(sink, topic, 10)
+            sink.arrivals[topic].clear()
 
-    with embedded_broker(port) as servers:  # it kept its records in memory: all are new
-        Kafka(servers).create_topics({topic: 1})
-        produce(servers, topic, range(20))
-        wait_for_records(sink, topic, 20)
-        status = process.terminate()
+            own.kill()
+            own.start()
+            if not own.keeps_its_log:
+                Kafka(own.address).create_topics({topic: 1})
+            produce(own.address, topic, range(10, 30))
+            wait_for_records(sink, topic, 20)
+            status = process.terminate()
 
+    new = range(10, 30) if own.keeps_its_log else range(20)
+    assert set(numbers_at(sink, topic)) >= {f"0/{n}" for n in new}
     assert status == 0
 
 
 def test_latest_leaves_out_what_was_there_before(
-    tmp_path: Path, servers: str, sink: Sink, topic: str
+    tmp_path: Path, broker: str, sink: Sink, topic: str
 ) -> None:
-    kafka = Kafka(servers)
+    kafka = Kafka(broker)
     kafka.create_topics({topic: 1})
     for number in range(20):
-        produce(servers, topic, range(number, number + 1))
-    manifest = write_manifest(tmp_path, topic, sink.base, servers, initialOffset="latest")
+        produce(broker, topic, range(number, number + 1))
+    manifest = write_manifest(tmp_path, topic, sink.base, broker, initialOffset="latest")
 
     with running_sources(manifest):
-        produce(servers, topic, range(20, 25))
+        produce(broker, topic, range(20, 25))
         wait_for(lambda: kafka.committed(topic) == {"0": 25}, ARRIVES_WITHIN_S, "the last commit")
 
     assert sorted(numbers_at(sink, topic)) == sorted(f"0/{n}" for n in range(20, 25))
@@ -223,25 +222,25 @@ def test_latest_leaves_out_what_was_there_before(
 
 @pytest.mark.parametrize("initial_offset", ["earliest", "latest"])
 def test_topic_that_is_missing_is_waited_for(
-    tmp_path: Path, servers: str, sink: Sink, topic: str, initial_offset: str
+    tmp_path: Path, broker: str, sink: Sink, topic: str, initial_offset: str
 ) -> None:
     spec = {"initialOffset": initial_offset}
-    [process] = start_sources(write_manifest(tmp_path, topic, sink.base, servers, **spec))
+    [process] = start_sources(write_manifest(tmp_path, topic, sink.base, broker, **spec))
     try:
-        Kafka(servers).create_topics({topic: 1})
+        Kafka(broker).create_topics({topic: 1})
         wait_for(lambda: process.ready, REBALANCED_WITHIN_S, "ready")
-        produce(servers, topic, range(5))
+        produce(broker, topic, range(5))
         wait_for_records(sink, topic, 5)
     finally:
         assert process.terminate() == 0
 
 
 def test_header_without_value_loses_the_plain_records_of_its_poll_loudly(
-    tmp_path: Path, servers: str, sink: Sink, topic: str
+    tmp_path: Path, broker: str, sink: Sink, topic: str
 ) -> None:
-    kafka = Kafka(servers)
+    kafka = Kafka(broker)
     kafka.create_topics({topic: 1})
-    manifest = write_manifest(tmp_path, topic, sink.base, servers)
+    manifest = write_manifest(tmp_path, topic, sink.base, broker)
 
     with running_sources(manifest) as [process]:
         producer = kafka.producer()
@@ -254,13 +253,13 @@ def test_header_without_value_loses_the_plain_records_of_its_poll_loudly(
 
 
 def test_paused_source_is_ready_and_consumes_nothing(
-    tmp_path: Path, servers: str, sink: Sink, topic: str
+    tmp_path: Path, broker: str, sink: Sink, topic: str
 ) -> None:
-    kafka = Kafka(servers)
+    kafka = Kafka(broker)
     kafka.create_topics({topic: 1})
-    produce(servers, topic, range(3))
+    produce(broker, topic, range(3))
 
-    with running_sources(write_manifest(tmp_path, topic, sink.base, servers, consumers=0)) as [
+    with running_sources(write_manifest(tmp_path, topic, sink.base, broker, consumers=0)) as [
         paused
     ]:
         paused.process.send_signal(signal.SIGTERM)
