@@ -23,6 +23,7 @@ from orderflow.database import Connection, statement
 from orderflow.errors import OrderFlowError
 from orderflow.events import Event, to_kafka
 from orderflow.logs import logger
+from orderflow.stopping import before_leaving
 
 _HERE = Path(__file__).parent
 DELETE_PUBLISHED = statement(_HERE / "delete_published.sql")
@@ -33,6 +34,7 @@ EXPIRY_TICK_S = 0.1
 MAX_UNSENT = 10_000  # messages held while the broker is away; beyond it the relay has them
 MAX_UNSETTLED = 10_000  # ids held while the database is away; beyond it they are sent twice
 SETTLE_AFTER_S = 0.1  # one deletion for what is acknowledged in this time
+SETTLED_TICK_S = 0.01  # how often a process that leaves looks whether it may
 GATHER_REPORTS_S = 0.001  # waking the event loop once for many reports leaves it to its callers
 RELAY_BATCH = 500  # events a claim, so that publishing one ends well within the claim's 15 s
 
@@ -67,6 +69,7 @@ class Outbox:
         self._pending: deque[tuple[float, asyncio.Future[bool]]] = deque()
         self._in_flight: dict[str, asyncio.Future[bool]] = {}
         self._expiry: asyncio.TimerHandle | None = None
+        self._unreported = 0
         self._unsettled: dict[str, None] = {}
         self._settling: asyncio.Task[None] | None = None
         self._away = False
@@ -123,6 +126,11 @@ class Outbox:
         sent = await asyncio.gather(*self.publish_all(_event(row) for row in rows))
         return len(rows), sum(sent)
 
+    async def settled(self) -> None:
+        """Return once all is reported that was published, and what Kafka has is deleted here."""
+        while self._unreported or self._unsettled:  # noqa: ASYNC110 (only at the end)
+            await asyncio.sleep(SETTLED_TICK_S)
+
     def _answered(self, answer: bool) -> "asyncio.Future[bool]":
         future: asyncio.Future[bool] = self._loop.create_future()
         future.set_result(answer)
@@ -139,6 +147,7 @@ class Outbox:
             headers=list(message.headers.items()),
             on_delivery=partial(self._reported, report),
         )
+        self._unreported += 1
 
     def _reported(self, report: Report, error: KafkaError | None, _: Message) -> None:
         # In the reports thread: gathered here, handed over once a poll.
@@ -157,6 +166,7 @@ class Outbox:
                     return
 
     def _resolve(self, reports: list[tuple[Report, KafkaError | None]]) -> None:
+        self._unreported -= len(reports)
         for report, error in reports:
             report(error)
         if self._unsettled and (self._settling is None or self._settling.done()):
@@ -196,7 +206,9 @@ class Outbox:
 @cache
 def outbox() -> Outbox:
     """Return this process's outbox, made on first use inside the event loop."""
-    return Outbox(settings().kafka_bootstrap_servers)
+    made = Outbox(settings().kafka_bootstrap_servers)
+    before_leaving(made.settled)
+    return made
 
 
 def publish(event: Event) -> "asyncio.Future[bool]":

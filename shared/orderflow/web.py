@@ -34,6 +34,7 @@ from orderflow.errors import (
 )
 from orderflow.logs import logger
 from orderflow.models import IdempotencyKey
+from orderflow.stopping import stopping
 from orderflow.trace import continued, trace_id
 
 M = TypeVar("M", bound=BaseModel)
@@ -93,6 +94,8 @@ def answering(name: str, handler: Handler) -> Handler:
             return problem(OrderFlowError("a fault of ours; the log says more"))
         duration_ms = round((time.perf_counter() - started) * 1000, 2)
         logger().info("answered", status=response.status_code, duration_ms=duration_ms, **noted)
+        if stopping():
+            response.headers["Connection"] = "close"
         return response
 
     answered.__name__ = name
