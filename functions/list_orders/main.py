@@ -15,6 +15,8 @@ from starlette.responses import Response, StreamingResponse
 from orderflow.batch import worker
 from orderflow.database import Connection, statement
 from orderflow.errors import NotFound
+from orderflow.explanation import explain
+from orderflow.facts import find_order
 from orderflow.listing import MAX_LIMIT, OrderPage, next_link, page_of, position_of
 from orderflow.web import http, json_response, note, path_name
 
@@ -22,7 +24,7 @@ HERE = Path(__file__).parent
 SELECT_ORDERS = statement(HERE / "select_orders.sql")
 SELECT_ORDERS_BY_STATUS = statement(HERE / "select_orders_by_status.sql")
 SELECT_ORDERS_BY_ITEM = statement(HERE / "select_orders_by_item.sql")
-SELECT_ORDER = statement(HERE / "select_order.sql")
+SELECT_ORDERS_BY_ATTENTION = statement(HERE / "select_orders_by_attention.sql")
 
 Order = dict[str, Any]
 
@@ -44,12 +46,13 @@ async def list_orders(request: Request) -> Response:
 
 
 async def one_order(order_id: str) -> Response:
-    """Answer with everything about one order."""
+    """Answer with everything about one order and, while it is open, why it waits."""
     note(order_id=order_id)
-    rows = await worker().submit(lambda connection: connection.run(SELECT_ORDER, order_id=order_id))
-    if not rows:
+    found = await worker().submit(partial(find_order, order_id=order_id))
+    if found is None:
         raise NotFound(f"there is no order {order_id}")
-    return json_response(shown(orjson.loads(rows[0][0])))
+    waiting = explain(found.facts)
+    return json_response(shown(found.order) | ({"waiting": waiting} if waiting else {}))
 
 
 async def every_order(page: OrderPage, rows: list[tuple[int, Order]]) -> AsyncIterator[bytes]:
@@ -67,7 +70,10 @@ def select_page(page: OrderPage, below: int, connection: Connection) -> list[tup
         "placed_after": page.placed_after or "-infinity",
         "placed_before": page.placed_before or "infinity",
     }
-    if page.item is not None:
+    if page.attention is not None:
+        filters |= {"item": page.item, "status": page.status}
+        rows = connection.run(SELECT_ORDERS_BY_ATTENTION, **filters)
+    elif page.item is not None:
         filters |= {"item": page.item, "status": page.status}
         rows = connection.run(SELECT_ORDERS_BY_ITEM, **filters)
     elif page.status is not None:
@@ -81,11 +87,4 @@ def shown(order: Order) -> Order:
     """Return the order as callers see it: one line also as `item` and `quantity`."""
     order.pop("position", None)
     lines = order["lines"]
-    first = lines[0] if len(lines) == 1 else {}
-    waits = order.pop("waits_for", None)
-    return {
-        "order_id": order["order_id"],
-        **first,
-        **order,
-        **({"waits_for": waits} if waits else {}),
-    }
+    return {"order_id": order["order_id"], **(lines[0] if len(lines) == 1 else {}), **order}

@@ -2,7 +2,7 @@
 -- lines. The times become positions as in select_orders.sql.
 SELECT position, to_json(row)::text FROM (
   SELECT
-    position, order_id, status, placed_at, updated_at,
+    position, order_id, status, hold_minutes, attention, placed_at, updated_at,
     (
       SELECT json_agg(json_build_object('item', l.item, 'quantity', l.quantity) ORDER BY l.line)
       FROM order_lines AS l WHERE l.position = orders.position

@@ -2,7 +2,7 @@
 -- positions as in select_orders.sql.
 SELECT position, to_json(row)::text FROM (
   SELECT
-    position, order_id, status, placed_at, updated_at,
+    position, order_id, status, hold_minutes, attention, placed_at, updated_at,
     (
       SELECT json_agg(json_build_object('item', item, 'quantity', quantity) ORDER BY line)
       FROM order_lines WHERE order_lines.position = orders.position

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -34,6 +34,8 @@ class OrderPage(Page):
     item: Item | None = None
     placed_after: Instant | None = None
     placed_before: Instant | None = None
+    attention: Literal["true"] | None = None
+    """Only what a person has to look at."""
 
 
 def page_of(request: Request, model: type[Q]) -> Q:
@@ -57,7 +59,7 @@ def position_of(page: Page) -> int:
         return _NEWEST
     name = name_of(page)
     if not _POSITION.fullmatch(name) or int(name) > _NEWEST:
-        raise _bad_cursor()
+        raise bad_cursor()
     return int(name)
 
 
@@ -69,13 +71,14 @@ def name_of(page: Page) -> str:
         padded = page.after + "=" * (-len(page.after) % 4)
         name = base64.b64decode(padded, b"-_", validate=True).decode()
     except ValueError as error:
-        raise _bad_cursor() from error
+        raise bad_cursor() from error
     if "\0" in name:
-        raise _bad_cursor()
+        raise bad_cursor()
     return name
 
 
-def _bad_cursor() -> InvalidInput:
+def bad_cursor() -> InvalidInput:
+    """Return the error of a cursor that no list gave."""
     fault = {"field": "after", "message": "take the cursor from a Link header"}
     return InvalidInput(f"after: {fault['message']}", errors=[fault])
 

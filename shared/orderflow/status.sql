@@ -8,6 +8,12 @@ SELECT json_build_object(
     SELECT json_build_object('order_id', order_id, 'status', status, 'placed_at', placed_at)
     FROM orders WHERE status IN ('pending', 'backordered') ORDER BY position LIMIT 1
   ),
+  'attention', json_build_object(
+    'orders', (SELECT count(*) FROM orders WHERE attention IS NOT NULL),
+    'inventory_changes', (
+      SELECT count(*) FROM inventory_changes WHERE outcome IS NULL AND attention IS NOT NULL
+    )
+  ),
   'outbox_backlog', (SELECT count(*) FROM outbox),
   'inventory_changes_unapplied', (
     SELECT count(*) FROM inventory_changes WHERE outcome IS NULL

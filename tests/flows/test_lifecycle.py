@@ -58,7 +58,7 @@ def test_order_of_many_items_waits_for_all_of_them_and_says_for_what(shop: Shop)
     lines = [{"item": there, "quantity": 1}, {"item": missing, "quantity": 2}]
 
     order_id = shop.placed("backordered", lines=lines)
-    waits_for = {wait["item"]: wait for wait in shop.order(order_id)["waits_for"]}
+    waits_for = {wait["item"]: wait for wait in shop.order(order_id)["waiting"]["items"]}
     held_meanwhile = shop.shelf(there)["reserved"]
     shop.stock(missing, 2)
 

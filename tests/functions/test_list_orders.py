@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from orderflow.database import Connection
+from orderflow.facts import SELECT_ORDER
 from orderflow.migrate import migrate
 from orderflow.reservations import LOCK_ORDERS
 from tests.functions.support import (
@@ -282,13 +283,15 @@ async def test_one_order_shows_its_history_and_why_it_waits() -> None:
 
     assert [step["status"] for step in order["history"]] == ["pending", "backordered"]
     assert order["history"][1]["cause"] == f"short of 3 {item}"
-    assert order["waits_for"] == [{"item": item, "needs": 3, "available": 0, "ahead": 1}]
+    expected = {"item": item, "needs": 3, "available": 0, "short_by": 3, "ahead": 1}
+    assert order["waiting"]["items"] == [expected]
 
 
 async def test_an_order_that_does_not_wait_does_not_say_so() -> None:
     order_id = await ordered()
+    await patch(order_id, "shipped")
 
-    assert "waits_for" not in (await get(f"/order/{order_id}")).json()
+    assert "waiting" not in (await get(f"/order/{order_id}")).json()
 
 
 @pytest.mark.parametrize("path", ["/order/", "/order", "/order/a/b", "/orders/", "/"])
@@ -402,7 +405,7 @@ def test_a_page_reads_as_many_rows_at_any_depth(
 
 
 def test_one_order_is_found_without_reading_others(large: Connection) -> None:
-    plan = explained(large, module_of("list_orders").SELECT_ORDER, order_id="order 25000")
+    plan = explained(large, SELECT_ORDER, order_id="order 25000", event_id="x")
 
     assert "Seq Scan" not in scans(plan)
     assert rows_read(plan) <= 10
