@@ -12,11 +12,12 @@ from rich.console import Console
 
 from knative_local.errors import LocalRuntimeError
 from orderflow import migrate as migrations
+from orderflow.audit_command import audit_command
 from orderflow.config import database_url, kafka_servers
 from orderflow.database import Connection, statement
 from orderflow.demo import demo as run_demo
 from orderflow.errors import ConfigurationError, OrderFlowError
-from orderflow.stack import addresses, running, serve
+from orderflow.stack import addresses, database_address, running, serve
 from orderflow.topics import create_topics, lag
 
 SHOW_STATUS = statement(Path(__file__).parent / "status.sql")
@@ -81,6 +82,20 @@ def status(data: Data = Path(".data"), postgres: Postgres = None, kafka: Kafka =
     url, servers = addresses(data, postgres, kafka)
     ((found,),) = Connection(url).run(SHOW_STATUS)
     _say(json.dumps({**json.loads(found), "consumer_lag": lag(servers)}, indent=2))
+
+
+@app.command()
+def audit(
+    data: Data = Path(".data"),
+    postgres: Postgres = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended.")] = False,
+    by: Annotated[str | None, typer.Option(metavar="NAME", help="Who repairs.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Prove from the database, while it is in use, that all adds up; exit 1 if it does not."""
+    url = database_address(data, postgres)
+    if not audit_command(url, by=(by or "") if repair else None, as_json=as_json):
+        raise typer.Exit(1)
 
 
 def _say(text: str) -> None:

@@ -56,10 +56,14 @@ def statement(path: Path) -> str:
 
 
 class Connection:
-    """One connection, for one thread at a time. Opens itself and, after a fault, opens again."""
+    """One connection, for one thread at a time. Opens itself and, after a fault, opens again.
 
-    def __init__(self, url: str) -> None:
+    An answer that takes longer than `answer_timeout_s` is a fault.
+    """
+
+    def __init__(self, url: str, *, answer_timeout_s: float = ANSWER_TIMEOUT_S) -> None:
         self._url = url
+        self._answer_timeout_s = answer_timeout_s
         self._native: native.Connection | None = None
         self._prepared: dict[str, native.PreparedStatement] = {}
         self._in_transaction = False
@@ -110,7 +114,7 @@ class Connection:
 
     def _open(self) -> native.Connection:
         if self._native is None:
-            arguments = _arguments(self._url)
+            arguments = _arguments(self._url, self._answer_timeout_s)
             try:
                 self._native = native.Connection(**arguments)
                 self._native.execute_simple(_SESSION)
@@ -167,14 +171,14 @@ def retrying(work: Callable[[], T]) -> T:
     return work()
 
 
-def _arguments(url: str) -> dict[str, Any]:
+def _arguments(url: str, answer_timeout_s: float) -> dict[str, Any]:
     # pg8000's arguments, with a socket that has the two time limits it can't be told itself.
     parts = urlsplit(url)
     sslmode = parse_qs(parts.query).get("sslmode", ["disable"])[0]
     address = (parts.hostname or "127.0.0.1", parts.port or 5432)
     connected = socket.create_connection(address, CONNECT_TIMEOUT_S)
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connected.settimeout(ANSWER_TIMEOUT_S)
+    connected.settimeout(answer_timeout_s)
     return {
         "user": unquote(parts.username or "postgres"),
         "password": unquote(parts.password) if parts.password else None,

@@ -55,12 +55,14 @@ def summary(placed: "Placed", figures: dict[str, Any], ready_s: float) -> Table:
 def proof_table(when: str, proof: Proof) -> Table:
     """Return the promises and what the database says of them."""
     table = Table(title=f"the proof, {when}", show_header=False, min_width=64)
+    found = proof.audit.found
     rows = [
         ("orders lost", proof.lost + proof.without_outcome, "accepted, yet gone or undecided"),
         ("orders done twice", proof.done_twice, "a move or movement repeated"),
-        ("units oversold", proof.units_oversold, "beyond what was there, ever"),
-        ("stock unlike its ledger", proof.items_off_ledger, "movements that do not add up"),
-        ("stock unlike its orders", proof.items_off_orders, "reserved for nobody"),
+        ("reservations oversold", proof.oversold, "beyond what was there, ever"),
+        ("stock unlike its ledger", found("ledger"), "movements that do not add up"),
+        ("stock unlike its orders", found("reservations"), "reserved for nobody"),
+        ("orders forgotten", found("backorders", "waiting", "deadlines"), "would wait for ever"),
     ]
     for name, count, meaning in rows:
         mark = "[red]BROKEN[/red]" if count else "[green]holds[/green]"

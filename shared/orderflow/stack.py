@@ -149,12 +149,20 @@ def running(data: Path) -> list[dict[str, Any]]:
 
 def addresses(data: Path, postgres: str | None, kafka: str | None) -> tuple[str, str]:
     """Return the database and the brokers: those given, else those that run in `data`."""
-    ports = {c["kind"]: c["port"] for c in running(data) if c["state"] == "ready"}
-    if postgres is None and (port := ports.get("PostgreSQL")):
-        postgres = _postgres_url(port)
-    if kafka is None and (port := ports.get("Broker")):
+    if kafka is None and (port := _ready_ports(data).get("Broker")):
         kafka = broker.servers(port)
-    return database_url(postgres), kafka_servers(kafka)
+    return database_address(data, postgres), kafka_servers(kafka)
+
+
+def database_address(data: Path, postgres: str | None) -> str:
+    """Return the database given, else the one that runs in `data`."""
+    if postgres is None and (port := _ready_ports(data).get("PostgreSQL")):
+        postgres = _postgres_url(port)
+    return database_url(postgres)
+
+
+def _ready_ports(data: Path) -> dict[str, Any]:
+    return {c["kind"]: c["port"] for c in running(data) if c["state"] == "ready"}
 
 
 def _postgres_url(port: int) -> str:

@@ -1,0 +1,7 @@
+-- How many orders there are, and how many of those that callers were told are stored are not.
+SELECT
+  (SELECT count(*) FROM orders),
+  (
+    SELECT count(*) FROM jsonb_array_elements_text(CAST(:accepted AS jsonb)) AS told (order_id)
+    WHERE NOT EXISTS (SELECT FROM orders WHERE orders.order_id = told.order_id)
+  );

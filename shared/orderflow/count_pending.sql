@@ -1,0 +1,2 @@
+-- How many orders nobody has decided on yet.
+SELECT count(*) FROM orders WHERE status = 'pending';
