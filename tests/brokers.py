@@ -7,8 +7,6 @@ from functools import partial
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
 
-import pytest
-
 from knative_local import broker
 from knative_local.foreground import running
 from knative_local.ports import free_port
@@ -23,9 +21,10 @@ class Broker:
     keeps_its_log: bool  # whether what it had acknowledged is still there after a restart
     hides_aborted: bool  # whether readers of committed records are spared those of an abort
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, advertised: int | None = None) -> None:
         self.log = folder / "broker.log"
         self.port = free_port()
+        self.advertised = advertised or self.port
         self.address = broker.servers(self.port)
         self._folder = folder
         self._running = ExitStack()
@@ -59,7 +58,7 @@ class Embedded(Broker):
     hides_aborted = False
 
     def _command(self) -> list[str]:
-        return broker.server_command(self.port)
+        return broker.server_command(self.port, advertised=self.advertised)
 
 
 class Apache(Broker):
@@ -68,17 +67,12 @@ class Apache(Broker):
     keeps_its_log = True
     hides_aborted = True
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self._settings = format_storage(folder, self.port)
+    def __init__(self, folder: Path, advertised: int | None = None) -> None:
+        super().__init__(folder, advertised)
+        self._settings = format_storage(folder, self.port, self.advertised)
 
     def _command(self) -> list[str]:
         return server_command(self._settings)
 
 
 KINDS: dict[str, type[Broker]] = {"embedded": Embedded, "apache": Apache}
-
-
-def kind_under_test(config: pytest.Config) -> type[Broker]:
-    """What `--broker` says."""
-    return KINDS[config.getoption("--broker")]

@@ -5,8 +5,8 @@ and Apache Kafka in containers instead; where no Docker engine runs, the embedde
 and the first lines of the run say so.
 
 `--broker=apache` runs the tests in which a broker takes part on Apache Kafka from Maven Central,
-and leaves out the others. A test takes part by asking for `broker` or `open_broker`, by whatever
-fixtures between; one that is marked `any_broker` needs a broker, but what it shows is not of it.
+and leaves out the others. A test takes part by asking for `broker_kind`, by whatever fixtures
+between; one that is marked `any_broker` needs a broker, but what it shows is not of it.
 """
 
 import gc
@@ -25,7 +25,7 @@ from testcontainers.community.postgres import PostgresContainer
 from knative_local.postgres import embedded_postgres
 from orderflow import batch, config, outbox
 from orderflow.migrate import migrate
-from tests.brokers import KINDS, Apache, Broker, OpenBroker, kind_under_test
+from tests.brokers import KINDS, Broker, OpenBroker
 
 POSTGRES_IMAGE = "postgres:18"
 KAFKA_IMAGE = "confluentinc/cp-kafka:8.1.0"
@@ -74,13 +74,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def broker_takes_part(item: pytest.Item) -> bool:
     """Whether what a test shows can depend on the broker."""
-    asked = {"broker", "open_broker"}.intersection(getattr(item, "fixturenames", ()))
-    return bool(asked) and item.get_closest_marker("any_broker") is None
+    asks = "broker_kind" in getattr(item, "fixturenames", ())
+    return asks and item.get_closest_marker("any_broker") is None
 
 
 def on_apache(config: pytest.Config) -> bool:
     """Whether Apache Kafka from Maven Central was asked for."""
-    return kind_under_test(config) is Apache
+    return bool(config.getoption("--broker") == "apache")
 
 
 def in_containers(config: pytest.Config) -> bool:
@@ -118,15 +118,18 @@ def postgres(
 
 
 @pytest.fixture(scope="session")
-def open_broker(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> OpenBroker:
+def broker_kind(request: pytest.FixtureRequest) -> type[Broker]:
+    """The kind of broker that `--broker` says, to be made with a folder of its own."""
+    return KINDS[request.config.getoption("--broker")]
+
+
+@pytest.fixture(scope="session")
+def open_broker(broker_kind: type[Broker], tmp_path_factory: pytest.TempPathFactory) -> OpenBroker:
     """Makes a broker of the kind under test for the length of a `with` block, started and empty."""
-    kind = kind_under_test(request.config)
 
     @contextmanager
     def opened() -> Iterator[Broker]:
-        own = kind(tmp_path_factory.mktemp("broker"))
+        own = broker_kind(tmp_path_factory.mktemp("broker"))
         own.start()
         try:
             yield own

@@ -21,11 +21,14 @@ PROBE_TIMEOUT_S = 1.0  # of one metadata request to a broker of our own machine
 STOP_SIGNALS = (SIGTERM,)
 
 
-def server_command(port: int) -> list[str]:
-    """Return the command of a broker on the loopback port `port` that remembers nothing."""
-    address = f"tcp://{servers(port)}"
+def server_command(port: int, *, advertised: int | None = None) -> list[str]:
+    """Return the command of a broker on the loopback port `port` that remembers nothing.
+
+    `advertised` is the port that clients are told to come to, if it is another.
+    """
+    listens, advertises = (f"tcp://{servers(number)}" for number in (port, advertised or port))
     command = [_program(), "broker", "--storage-engine", "memory://tansu/"]
-    return [*command, "--listener-url", address, "--advertised-listener-url", address]
+    return [*command, "--listener-url", listens, "--advertised-listener-url", advertises]
 
 
 def _program() -> str:

@@ -20,11 +20,12 @@ JVM = ["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
 LOGGING = f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}"
 
 
-def format_storage(folder: Path, port: int) -> Path:
+def format_storage(folder: Path, port: int, advertised: int) -> Path:
     """Lay an empty log into the folder for a broker on this port; return its settings file."""
     settings, data = folder / "server.properties", folder / "data"
     template = (HERE / "server.properties").read_text()
-    settings.write_text(template.format(port=port, controller=free_port(), data=data))
+    ports = {"port": port, "advertised": advertised, "controller": free_port()}
+    settings.write_text(template.format(**ports, data=data))
     cluster = ["--cluster-id", str(uuid.uuid4()), "--config", str(settings)]
     _run([*_java(), "kafka.tools.StorageTool", "format", *cluster], within_s=FORMATTED_WITHIN_S)
     return settings

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.brokers import kind_under_test
+from tests.brokers import Broker
 from tests.conformance.kafka_client import Kafka
 from tests.conformance.recording import Case, cases
 from tests.conformance.scripted_sink import Arrival, Sink, scripted_sink
@@ -61,10 +61,9 @@ def _settled(replay: Replay, kafka: Kafka, chosen: list[Case]) -> bool:
 
 @pytest.fixture(scope="module")
 def replay(
-    request: pytest.FixtureRequest, broker: str, tmp_path_factory: pytest.TempPathFactory
+    broker_kind: type[Broker], broker: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Replay]:
-    hidden = kind_under_test(request.config).hides_aborted
-    names = [name for name in CASES if hidden or name != ABORTED]
+    names = [name for name in CASES if broker_kind.hides_aborted or name != ABORTED]
     with replayed(names, broker, tmp_path_factory.mktemp("replay")) as done:
         yield done
 
