@@ -91,6 +91,18 @@ class Conflict(Never):
     title = "Conflict"
 
 
+class BodyTooSlow(Never):
+    """The body did not arrive in time; the rest of it is not waited for."""
+
+    status = 408
+    slug = "body-too-slow"
+    title = "Body too slow"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.headers = {"Connection": "close"}
+
+
 class BodyTooLarge(Never):
     """The body is over the limit."""
 

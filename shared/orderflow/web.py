@@ -19,10 +19,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from orderflow.batch import worker
+from orderflow.bodies import read_body
 from orderflow.config import settings
 from orderflow.database import Connection
 from orderflow.errors import (
-    BodyTooLarge,
     ConfigurationError,
     InvalidInput,
     Later,
@@ -34,6 +34,7 @@ from orderflow.errors import (
 )
 from orderflow.logs import logger
 from orderflow.models import IdempotencyKey
+from orderflow.overload import allow_connections
 from orderflow.stopping import stopping
 from orderflow.trace import continued, trace_id
 
@@ -41,7 +42,6 @@ M = TypeVar("M", bound=BaseModel)
 Handler = Callable[[Request], Awaitable[Response]]
 
 HEALTH_PATHS = ("/healthz", "/readyz")
-MAX_BODY_BYTES = 256 * 1024  # an order of 100 lines is about 25 KiB
 
 # What a function wants in its call's log line: order_id, event_id and the like.
 _noted: ContextVar[dict[str, Any]] = ContextVar("noted")
@@ -110,12 +110,12 @@ def note(**fields: object) -> None:
 async def body_of(request: Request, model: type[M]) -> M:
     """Return the request's JSON body as `model`.
 
-    Raises `NotJson` (415), `BodyTooLarge` (413), `MalformedBody` (400) or `InvalidInput` (422).
+    Raises `NotJson` (415), `MalformedBody` (400), `InvalidInput` (422) or what `read_body` does.
     """
     content_type = request.headers.get("content-type", "application/json").partition(";")[0]
     if content_type.strip().lower() != "application/json":
         raise NotJson("send Content-Type: application/json")
-    return parsed(await _bounded(request), model)
+    return parsed(await read_body(request), model)
 
 
 def parsed(body: bytes, model: type[M]) -> M:
@@ -180,21 +180,6 @@ def problem(error: OrderFlowError) -> Response:
     return Response(content, error.status, error.headers, "application/problem+json")
 
 
-async def _bounded(request: Request) -> bytes:
-    too_large = BodyTooLarge(f"send at most {MAX_BODY_BYTES} bytes")
-    declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
-        raise too_large
-    if "content-length" in request.headers:
-        return await request.body()
-    chunks: list[bytes] = []
-    async for chunk in request.stream():
-        chunks.append(chunk)
-        if sum(map(len, chunks)) > MAX_BODY_BYTES:
-            raise too_large
-    return b"".join(chunks)
-
-
 _reached: set[str] = set()
 
 
@@ -206,6 +191,7 @@ async def health(path: str) -> Response:
     """
     if path == "/readyz" and not _reached:
         settings()
+        allow_connections()
         await worker().submit(Connection.ping)
         _reached.add(path)
     return json_response({"status": "ok"})

@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from orderflow import outbox as outboxes
+from orderflow.bodies import MAX_BODY_BYTES
 from orderflow.database import Connection
 from orderflow.outbox import Outbox
-from orderflow.web import MAX_BODY_BYTES
 from tests.functions.support import (
     client_of,
     eventually,

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from orderflow.batch import MAX_BATCH, MAX_WAITING, Batch
+from orderflow import batch as group_commit
+from orderflow.batch import MAX_BATCH, OWN_WORK, Batch, Worker
 from orderflow.database import Connection
 from orderflow.errors import Conflict, DatabaseAway, InvalidInput, OrderFlowError, QueueFull
+from orderflow.overload import MAX_WAIT_S, MAX_WAITING
 
 pytestmark = pytest.mark.usefixtures("environment")
 
@@ -148,8 +150,48 @@ async def test_beyond_the_bound_a_caller_is_told_at_once() -> None:
     doubling.gate.set()
     results = await asyncio.gather(*calls)
 
-    assert raised.value.headers == {"Retry-After": "1"}
+    assert 1 <= int(raised.value.headers["Retry-After"]) <= MAX_WAIT_S
     assert results[:MAX_WAITING] == [n * 2 for n in range(MAX_WAITING)]
+
+
+async def test_who_waits_too_long_is_told_so_and_nothing_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(group_commit, "GIVE_UP_S", 0.1)
+    doubling = Doubling()
+    doubling.gate.clear()
+    batch = Batch(doubling, limit=2)
+    calls = [asyncio.create_task(batch(n)) for n in range(5)]
+
+    given_up = await asyncio.gather(*calls[2:], return_exceptions=True)
+    doubling.gate.set()
+    results = await asyncio.gather(*calls[:2])
+
+    assert [type(result) for result in given_up] == [QueueFull] * 3
+    assert results == [0, 2]
+    assert doubling.batches == [[0, 1]]
+
+
+async def test_reads_beyond_the_bound_are_refused_at_once(postgres: str) -> None:
+    gate, worker = threading.Event(), Worker(postgres)
+    reads = [worker.submit(lambda _: gate.wait(10)) for _ in range(MAX_WAITING)]
+
+    with pytest.raises(QueueFull):
+        worker.submit(lambda _: True)
+    gate.set()
+
+    assert all(await asyncio.gather(*reads))
+    assert await worker.submit(lambda _: True)
+
+
+async def test_what_a_process_asks_for_itself_is_never_refused(postgres: str) -> None:
+    gate, worker = threading.Event(), Worker(postgres)
+    own = [worker.submit(lambda _: gate.wait(10)) for _ in range(OWN_WORK)]
+
+    own.append(worker.submit(lambda _: True))
+    gate.set()
+
+    assert all(await asyncio.gather(*own))
 
 
 async def test_a_caller_who_goes_away_does_not_disturb_the_others() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from orderflow.errors import (
     BodyTooLarge,
+    BodyTooSlow,
     Conflict,
     DatabaseAway,
     InvalidInput,
@@ -24,6 +25,7 @@ from orderflow.web import problem
 STATUSES = {
     MalformedBody: 400,
     NotFound: 404,
+    BodyTooSlow: 408,
     Conflict: 409,
     BodyTooLarge: 413,
     NotJson: 415,

@@ -1,0 +1,62 @@
+"""How many may wait and for how long. Beyond it an answer at once beats latency."""
+
+import math
+import resource
+
+from orderflow.errors import QueueFull
+
+MAX_WAITING = 2_000  # about a second of work, and some 10 MB
+MAX_WAIT_S = 5.0  # expected: callers that are kept longer give up, and their work was for nothing
+GIVE_UP_S = 10.0  # for those who came when less was expected; a third of what Knative gives a call
+MAX_RETRY_AFTER_S = 30  # it may be over sooner than it seems
+WEIGHT = 0.3  # of the latest turn in what is usual: one slow turn is forgotten after a few
+
+
+class Turns:
+    """How long one waits for a turn, when turns are taken one after the other.
+
+    All times are seconds of one monotonic clock.
+    """
+
+    def __init__(self) -> None:
+        self._usual_s = 0.0
+        self._began_s: float | None = None
+
+    def begin(self, now_s: float) -> None:
+        """A turn begins."""
+        self._began_s = now_s
+
+    def end(self, now_s: float) -> None:
+        """It has ended."""
+        if self._began_s is not None:
+            self._usual_s += WEIGHT * (now_s - self._began_s - self._usual_s)
+        self._began_s = None
+
+    def wait_s(self, before: int, now_s: float) -> float:
+        """Return how long who comes now is likely to wait, with so many whole turns before.
+
+        A turn under way may last as long again as it has lasted: the database may hang. Without
+        one, the first is never sent away for how slow others were.
+        """
+        under_way_s = 0.0 if self._began_s is None else now_s - self._began_s
+        return under_way_s + before * self._usual_s
+
+    def admit(self, waiting: int, before: int, now_s: float) -> None:
+        """Raise `QueueFull`, saying when to come again, if too many wait or it takes too long."""
+        wait_s = self.wait_s(before, now_s)
+        if waiting >= MAX_WAITING or wait_s > MAX_WAIT_S:
+            raise QueueFull(
+                f"{waiting} calls are waiting, for about {wait_s:.1f} s; nothing was done",
+                retry_after_s=min(max(math.ceil(wait_s), 1), MAX_RETRY_AFTER_S),
+            )
+
+
+def waited_in_vain() -> QueueFull:
+    """Return what they get who have waited for `GIVE_UP_S`."""
+    return QueueFull(f"no turn within {GIVE_UP_S:g} s; nothing was done", retry_after_s=5)
+
+
+def allow_connections() -> None:
+    """Let this process open as many files as it may: what it can't accept it can't refuse."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
