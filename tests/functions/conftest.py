@@ -1,10 +1,12 @@
 """Functions called in-process over ASGI, on a real database and broker."""
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
 from orderflow.database import Connection
+from tests.functions.support import own_database
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -18,3 +20,10 @@ def database(environment: None, postgres: str) -> Iterator[Connection]:
     connection = Connection(postgres)
     yield connection
     connection.close()
+
+
+@pytest.fixture
+def alone(postgres: str) -> Iterator[Connection]:
+    """A connection to a database that no other test has."""
+    with own_database(postgres) as url, closing(Connection(url)) as connection:
+        yield connection

@@ -5,7 +5,7 @@ import importlib.util
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +18,7 @@ from functions_framework.aio import create_asgi_app_from_module
 
 from orderflow.config import settings
 from orderflow.database import Connection
+from orderflow.migrate import migrate
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 POLL_S = 0.02
@@ -49,6 +50,22 @@ def client_of(function: str) -> httpx.AsyncClient:
 def reference(what: str = "order") -> str:
     """Return a name that no other test has."""
     return f"{what}-{uuid.uuid4().hex[:12]}"
+
+
+@contextmanager
+def own_database(postgres: str, *, copy_of: str | None = None) -> Iterator[str]:
+    """The URL of a database that no other test has, migrated or a copy of another one's."""
+    server, _, _ = postgres.rpartition("/")
+    name, connection = reference("own").replace("-", "_"), Connection(postgres)
+    template = f" TEMPLATE {copy_of.rpartition('/')[2]}" if copy_of else ""
+    connection.script(f"CREATE DATABASE {name}{template}")
+    try:
+        if copy_of is None:
+            migrate(f"{server}/{name}")
+        yield f"{server}/{name}"
+    finally:
+        connection.script(f"DROP DATABASE {name} WITH (FORCE)")
+        connection.close()
 
 
 def make_order(**overrides: Any) -> dict[str, Any]:

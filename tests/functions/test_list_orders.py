@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -12,7 +13,6 @@ import pytest
 
 from orderflow.database import Connection
 from orderflow.facts import SELECT_ORDER
-from orderflow.migrate import migrate
 from orderflow.reservations import LOCK_ORDERS
 from tests.functions.support import (
     client_of,
@@ -20,6 +20,7 @@ from tests.functions.support import (
     make_order,
     module_of,
     ordered,
+    own_database,
     patch,
     place,
     process,
@@ -321,30 +322,24 @@ async def test_a_list_cannot_be_written(path: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def large(postgres: str, database: Connection) -> Iterator[Connection]:
+def large(postgres: str) -> Iterator[Connection]:
     """A connection to a database of its own with many orders, a second apart, of 500 items."""
-    name = reference("large").replace("-", "_")
-    database.script(f"CREATE DATABASE {name}")
-    url = f"{postgres.rpartition('/')[0]}/{name}"
-    migrate(url)
-    connection = Connection(url)
-    connection.script(f"""
-      INSERT INTO orders (
-        order_id, idempotency_key, fingerprint, on_shortage, status, traceparent, placed_at,
-        due_at
-      )
-      SELECT
-        'order ' || n, 'key ' || n, '', 'backorder',
-        (ARRAY['shipped', 'confirmed', 'pending', 'cancelled'])[n % 4 + 1], '',
-        timestamptz '2026-01-01T00:00:00Z' + n * interval '1 second', '2027-01-01'
-      FROM generate_series(1, {MANY}) AS n;
-      INSERT INTO order_lines (position, line, item, quantity)
-      SELECT position, 1, 'item ' || position % 500, 1 FROM orders;
-      ANALYZE;
-    """)
-    yield connection
-    connection.close()
-    database.script(f"DROP DATABASE {name} WITH (FORCE)")
+    with own_database(postgres) as url, closing(Connection(url)) as connection:
+        connection.script(f"""
+        INSERT INTO orders (
+          order_id, idempotency_key, fingerprint, on_shortage, status, traceparent, placed_at,
+          due_at
+        )
+        SELECT
+          'order ' || n, 'key ' || n, '', 'backorder',
+          (ARRAY['shipped', 'confirmed', 'pending', 'cancelled'])[n % 4 + 1], '',
+          timestamptz '2026-01-01T00:00:00Z' + n * interval '1 second', '2027-01-01'
+        FROM generate_series(1, {MANY}) AS n;
+        INSERT INTO order_lines (position, line, item, quantity)
+        SELECT position, 1, 'item ' || position % 500, 1 FROM orders;
+        ANALYZE;
+      """)
+        yield connection
 
 
 def rows_read(node: dict[str, Any]) -> int:
