@@ -17,6 +17,7 @@ from orderflow.config import database_url, kafka_servers
 from orderflow.database import Connection, statement
 from orderflow.demo import demo as run_demo
 from orderflow.errors import ConfigurationError, OrderFlowError
+from orderflow.order_commands import explain_command, retry_command
 from orderflow.stack import addresses, database_address, running, serve
 from orderflow.topics import create_topics, lag
 
@@ -95,6 +96,31 @@ def audit(
     """Prove from the database, while it is in use, that all adds up; exit 1 if it does not."""
     url = database_address(data, postgres)
     if not audit_command(url, by=(by or "") if repair else None, as_json=as_json):
+        raise typer.Exit(1)
+
+
+@app.command()
+def explain(
+    order_id: str,
+    data: Data = Path(".data"),
+    postgres: Postgres = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Tell why an order waits, when that ends, and the command that moves it."""
+    explain_command(database_address(data, postgres), order_id, as_json=as_json)
+
+
+@app.command()
+def retry(
+    order_ids: Annotated[list[str] | None, typer.Argument(metavar="ORDER_ID")] = None,
+    attention: Annotated[bool, typer.Option("--attention", help="All that need a person.")] = False,
+    data: Data = Path(".data"),
+    postgres: Postgres = None,
+) -> None:
+    """Have pending orders announced again now, as if for the first time."""
+    if attention == bool(order_ids):
+        raise ConfigurationError("give either the ids of orders or --attention")
+    if not retry_command(database_address(data, postgres), order_ids or [], marked=attention):
         raise typer.Exit(1)
 
 

@@ -66,7 +66,7 @@ class Attempts(Fact):
 
 
 class Unsent(Fact):
-    """The order's oldest event that is not known to be on Kafka."""
+    """The order's oldest event that its writer has not got to Kafka in its time, 5 s."""
 
     type: str
     since: str

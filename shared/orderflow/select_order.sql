@@ -77,6 +77,8 @@ SELECT
         (
           SELECT json_build_object('type', type, 'since', at) FROM outbox
           WHERE aggregateid = orders.order_id AND aggregatetype IN ('orders', 'order-events')
+            -- Until then its writer is at it.
+            AND at < now() - interval '5 seconds'
           ORDER BY at, sequence LIMIT 1
         ) AS unsent
     ) AS known
