@@ -326,19 +326,19 @@ def large(postgres: str) -> Iterator[Connection]:
     """A connection to a database of its own with many orders, a second apart, of 500 items."""
     with own_database(postgres) as url, closing(Connection(url)) as connection:
         connection.script(f"""
-        INSERT INTO orders (
-          order_id, idempotency_key, fingerprint, on_shortage, status, traceparent, placed_at,
-          due_at
-        )
-        SELECT
-          'order ' || n, 'key ' || n, '', 'backorder',
-          (ARRAY['shipped', 'confirmed', 'pending', 'cancelled'])[n % 4 + 1], '',
-          timestamptz '2026-01-01T00:00:00Z' + n * interval '1 second', '2027-01-01'
-        FROM generate_series(1, {MANY}) AS n;
-        INSERT INTO order_lines (position, line, item, quantity)
-        SELECT position, 1, 'item ' || position % 500, 1 FROM orders;
-        ANALYZE;
-      """)
+          INSERT INTO orders (
+            order_id, idempotency_key, fingerprint, on_shortage, status, traceparent, placed_at,
+            due_at
+          )
+          SELECT
+            'order ' || n, 'key ' || n, '', 'backorder',
+            (ARRAY['shipped', 'confirmed', 'pending', 'cancelled'])[n % 4 + 1], '',
+            timestamptz '2026-01-01T00:00:00Z' + n * interval '1 second', '2027-01-01'
+          FROM generate_series(1, {MANY}) AS n;
+          INSERT INTO order_lines (position, line, item, quantity)
+          SELECT position, 1, 'item ' || position % 500, 1 FROM orders;
+          ANALYZE;
+        """)
         yield connection
 
 

@@ -1,0 +1,419 @@
+"""The audit: it finds each difference and nothing else, in nobody's way, and mends with a word."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from orderflow import audit as audits
+from orderflow import repair as repairs
+from orderflow.audit import CHECKS, Audit, audit
+from orderflow.database import Connection, retrying
+from orderflow.errors import ConfigurationError
+from orderflow.models import ChangeInventory, PlaceOrder
+from orderflow.repair import Mend, repair
+from tests.functions.support import make_lines, make_order, module_of, own_database, reference
+
+TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
+BY = "Ada of the warehouse"
+# Before a corruption: what a fault in code or hands on the database would not respect either.
+UNGUARDED = """
+SET session_replication_role = replica;
+DROP INDEX IF EXISTS stock_ledger_once;
+"""
+# Movements that no order and no change made, to keep the sums while something else is wrong.
+EVEN = """
+INSERT INTO stock_ledger (item, kind, on_hand_change, reserved_change, reason, occurred_at)
+VALUES ('{item}', 'repair', {on_hand}, {reserved}, 'a test', now());
+"""
+
+
+def place(connection: Connection, order_id: str, *lines: tuple[str, int], **more: Any) -> None:
+    create = module_of("create_order")
+    body = make_order(order_id=order_id, lines=make_lines(*lines), **more)
+    placement = create.requested(PlaceOrder.model_validate(body), None, TRACE)
+    assert create.place_orders(connection, [placement])[0].is_new
+
+
+def decide(connection: Connection, *order_ids: str) -> None:
+    decide_orders = module_of("process_order").decide_orders
+    retrying(lambda: decide_orders(connection, order_ids))
+
+
+def tell(connection: Connection, item: str, **fields: Any) -> None:
+    inventory = module_of("update_inventory")
+    told = ChangeInventory.model_validate({"item": item} | fields)
+    inventory.record_changes(connection, [inventory.requested(told, TRACE)])
+
+
+def update(connection: Connection, *items: str) -> None:
+    module_of("apply_inventory").update_items(connection, items)
+
+
+def change(connection: Connection, order_id: str, status: Any) -> None:
+    update_order = module_of("update_order")
+    wanted = [update_order.Change(order_id, status)]
+    (result,) = update_order.change_orders(connection, wanted)
+    assert isinstance(result, list), result
+
+
+def busy(connection: Connection) -> None:
+    """Every status by every way, and every kind of inventory change."""
+    for item in ("Lamp", "Chair", "Spare"):
+        tell(connection, item, stock=20)
+    tell(connection, "Spare", adjust=-2, reason="damaged")
+    tell(connection, "Spare", adjust=-90, change_id="refused")
+    tell(connection, "Spare", adjust=5, change_id="superseded", occurred_at="2020-01-01T00:00:00Z")
+    tell(connection, "Stool", stock=4)
+    update(connection, "Lamp", "Chair", "Spare", "Stool")
+    place(connection, "shipped", ("Lamp", 2), ("Chair", 1), ("Lamp", 1))
+    place(connection, "confirmed", ("Lamp", 4), ("Chair", 2))
+    place(connection, "released", ("Chair", 3))
+    place(connection, "cancelled", ("Lamp", 4))
+    place(connection, "rejected", ("Bench", 1), on_shortage="reject")
+    place(connection, "filled", ("Sofa", 2))
+    place(connection, "waiting", ("Sofa", 3), ("Sofa", 1), ("Lamp", 1))
+    place(connection, "behind", ("Sofa", 5))
+    place(connection, "short", ("Stool", 4))
+    decide(connection, "shipped", "confirmed", "released", "rejected", "filled", "short")
+    decide(connection, "waiting", "behind")
+    place(connection, "pending", ("Lamp", 1))
+    change(connection, "shipped", "shipped")
+    change(connection, "released", "cancelled")
+    change(connection, "cancelled", "cancelled")
+    tell(connection, "Sofa", adjust=3)
+    tell(connection, "Stool", stock=1)
+    update(connection, "Sofa", "Stool")
+    tell(connection, "Spare", adjust=1, change_id="unapplied")
+
+
+@pytest.fixture(scope="module")
+def busy_database(postgres: str) -> Iterator[str]:
+    """The URL of a database with something of everything, for tests to copy."""
+    with own_database(postgres) as url:
+        with closing(Connection(url)) as connection:
+            busy(connection)
+        yield url
+
+
+@pytest.fixture
+def copied(busy_database: str) -> Iterator[str]:
+    """The URL of a copy of the busy database."""
+    with own_database(busy_database, copy_of=busy_database) as url:
+        yield url
+
+
+@pytest.fixture
+def shop(copied: str) -> Iterator[Connection]:
+    """A connection to a copy of the busy database."""
+    with closing(Connection(copied)) as connection:
+        yield connection
+
+
+def corrupt(connection: Connection, sql: str, **names: Any) -> None:
+    with closing(Connection(connection._url)) as intruder:
+        intruder.script(UNGUARDED + sql.format(**names))
+
+
+def found(audited: Audit) -> dict[str, int]:
+    return {finding.check: finding.found for finding in audited.findings if finding.found}
+
+
+def rows(audited: Audit, check: str) -> list[dict[str, Any]]:
+    (finding,) = (finding for finding in audited.findings if finding.check == check)
+    return finding.rows
+
+
+def entries(connection: Connection, item: str) -> list[list[Any]]:
+    sql = """SELECT on_hand_change, reserved_change, reason FROM stock_ledger
+      WHERE item = :item AND kind = 'repair' ORDER BY entry"""
+    return connection.run(sql, item=item)
+
+
+def test_a_busy_database_holds_and_every_check_looked_at_something(shop: Connection) -> None:
+    heard: list[tuple[int, int]] = []
+
+    audited = audit(shop, lambda done, total: heard.append((done, total)))
+
+    assert audited.holds, audited
+    assert all(finding.looked_at for finding in audited.findings)
+    assert heard == [(number + 1, len(CHECKS)) for number in range(len(CHECKS))]
+    assert rows(audited, "oversold") == []
+
+
+def test_short_after_a_count_is_told_and_is_no_fault(shop: Connection) -> None:
+    remarks = {finding.check: finding.remark for finding in audit(shop).findings}
+
+    assert str(remarks["oversold"]).endswith(": 1")
+
+
+def test_an_empty_database_holds(alone: Connection) -> None:
+    assert audit(alone).holds
+
+
+OF_ITEM = "(SELECT position FROM inventory_changes WHERE item = '{}' ORDER BY position LIMIT 1)"
+OF_ORDER = "(SELECT position FROM orders WHERE order_id = '{}')"
+SPARE, LAMP = OF_ITEM.format("Spare"), OF_ITEM.format("Lamp")
+ENTRY_OF_CHANGE = "item, kind, on_hand_change, reserved_change, change_position, occurred_at"
+
+# What is done behind everybody's back, what is found by which check, and a part of a row told.
+CORRUPTIONS: dict[str, tuple[str, dict[str, int], dict[str, Any]]] = {
+    "on hand is another": (
+        "UPDATE stock SET on_hand = on_hand + 1 WHERE item = 'Lamp'",
+        {"ledger": 1},
+        {"item": "Lamp", "on_hand": 18, "on_hand_by_ledger": 17},
+    ),
+    "an item is gone": (
+        "DELETE FROM stock WHERE item = 'Spare'",
+        {"ledger": 1},
+        {"item": "Spare", "on_hand": None, "on_hand_by_ledger": 18},
+    ),
+    "an item without movements has stock": (
+        "INSERT INTO stock (item, on_hand) VALUES ('Ghost', 1)",
+        {"ledger": 1},
+        {"item": "Ghost", "on_hand": 1, "on_hand_by_ledger": None},
+    ),
+    "reserved for nobody, with an entry": (
+        "UPDATE stock SET reserved = reserved + 1 WHERE item = 'Chair';"
+        + EVEN.format(item="Chair", on_hand=0, reserved=1),
+        {"reservations": 1},
+        {"item": "Chair", "reserved": 3, "held_by_orders": 2},
+    ),
+    "reserved for nobody, without an entry": (
+        "UPDATE stock SET reserved = reserved + 1 WHERE item = 'Chair'",
+        {"ledger": 1, "reservations": 1},
+        {"item": "Chair", "reserved": 3, "reserved_by_ledger": 2},
+    ),
+    "a line of a confirmed order is another": (
+        f"UPDATE order_lines SET quantity = 3 WHERE position = {OF_ORDER.format('confirmed')}"
+        " AND item = 'Chair'",
+        {"reservations": 1, "movements": 1},
+        {"item": "Chair", "reserved": 2, "held_by_orders": 3},
+    ),
+    "the count came after the reservations": (
+        f"UPDATE stock_ledger SET entry = DEFAULT WHERE change_position = {LAMP}",
+        {"oversold": 2},
+        {"item": "Lamp", "order_id": "shipped", "reserved": 3, "units_too_many": 3},
+    ),
+    "shipped without a word": (
+        "UPDATE orders SET status = 'shipped' WHERE order_id = 'confirmed'",
+        {"history": 1, "reservations": 2},
+        {"item": "Chair", "reserved": 2, "held_by_orders": 0},
+    ),
+    "another end": (
+        "UPDATE orders SET status = 'rejected' WHERE order_id = 'cancelled'",
+        {"history": 1},
+        {"order_id": "cancelled", "fault": "its history ends with cancelled"},
+    ),
+    "another beginning": (
+        f"UPDATE order_history SET status = 'rejected' WHERE sequence = 1"
+        f" AND position = {OF_ORDER.format('rejected')}",
+        {"history": 1},
+        {"order_id": "rejected", "fault": "it begins with rejected"},
+    ),
+    "a gap": (
+        f"UPDATE order_history SET sequence = 4 WHERE sequence = 3"
+        f" AND position = {OF_ORDER.format('shipped')};"
+        "UPDATE orders SET sequence = 4 WHERE order_id = 'shipped'",
+        {"history": 1},
+        {"order_id": "shipped", "fault": "number 3 is missing"},
+    ),
+    "no history": (
+        f"DELETE FROM order_history WHERE position = {OF_ORDER.format('pending')}",
+        {"history": 1},
+        {"order_id": "pending", "fault": "it has no history"},
+    ),
+    "an event too many": (
+        "UPDATE orders SET sequence = sequence + 1 WHERE order_id = 'pending'",
+        {"history": 1},
+        {"order_id": "pending", "fault": "its history ends with number 1"},
+    ),
+    "a move that is none": (
+        "INSERT INTO order_history (position, sequence, status, cause)"
+        f" VALUES ({OF_ORDER.format('rejected')}, 3, 'cancelled', '');"
+        "UPDATE orders SET status = 'cancelled', sequence = 3 WHERE order_id = 'rejected'",
+        {"history": 1},
+        {"order_id": "rejected", "fault": "it went from rejected to cancelled"},
+    ),
+    "a status that is none": (
+        f"UPDATE order_history SET status = 'lost' WHERE sequence = 2"
+        f" AND position = {OF_ORDER.format('filled')}",
+        {"history": 1},
+        {"order_id": "filled", "fault": "it went from pending to lost"},
+    ),
+    "a reservation of another order": (
+        f"UPDATE stock_ledger SET order_position = {OF_ORDER.format('cancelled')}"
+        f" WHERE order_position = {OF_ORDER.format('confirmed')} AND item = 'Lamp'",
+        {"movements": 2},
+        {"order_id": "confirmed", "kind": "reserve", "units_demanded": 4, "entries": 0},
+    ),
+    "a reservation entered twice": (
+        "INSERT INTO stock_ledger"
+        " (item, kind, on_hand_change, reserved_change, order_position, occurred_at)"
+        f" VALUES ('Lamp', 'reserve', 0, 4, {OF_ORDER.format('confirmed')}, now());"
+        + EVEN.format(item="Lamp", on_hand=0, reserved=-4),
+        {"movements": 1},
+        {"order_id": "confirmed", "kind": "reserve", "units_demanded": 4, "entries": 2},
+    ),
+    "a release that is missing": (
+        f"DELETE FROM stock_ledger WHERE kind = 'release'"
+        f" AND order_position = {OF_ORDER.format('released')};"
+        + EVEN.format(item="Chair", on_hand=0, reserved=-3),
+        {"movements": 1},
+        {"order_id": "released", "kind": "release", "units_demanded": 3, "entries": 0},
+    ),
+    "a shipment of another size": (
+        f"UPDATE stock_ledger SET on_hand_change = -1 WHERE kind = 'ship' AND item = 'Lamp'"
+        f" AND order_position = {OF_ORDER.format('shipped')};"
+        + EVEN.format(item="Lamp", on_hand=-2, reserved=0),
+        {"movements": 1},
+        {"order_id": "shipped", "kind": "ship", "units_demanded": 3, "on_hand_change": -1},
+    ),
+    "a change that was not entered": (
+        f"DELETE FROM stock_ledger WHERE change_position = {SPARE};"
+        + EVEN.format(item="Spare", on_hand=20, reserved=0),
+        {"changes": 1},
+        {"item": "Spare", "outcome": "applied", "stock": 20, "entries": 0},
+    ),
+    "a change entered twice": (
+        f"INSERT INTO stock_ledger ({ENTRY_OF_CHANGE})"
+        f" SELECT {ENTRY_OF_CHANGE} FROM stock_ledger WHERE change_position = {SPARE};"
+        + EVEN.format(item="Spare", on_hand=-20, reserved=0),
+        {"changes": 1},
+        {"item": "Spare", "outcome": "applied", "stock": 20, "entries": 2},
+    ),
+    "a change entered as another": (
+        "UPDATE stock_ledger SET on_hand_change = -3 WHERE item = 'Spare' AND kind = 'adjust';"
+        + EVEN.format(item="Spare", on_hand=1, reserved=0),
+        {"changes": 1},
+        {"item": "Spare", "adjust": -2, "on_hand_change": -3},
+    ),
+    "a refused change that was entered": (
+        f"INSERT INTO stock_ledger ({ENTRY_OF_CHANGE}) SELECT item, 'adjust', adjust, 0, position,"
+        " occurred_at FROM inventory_changes WHERE change_id = 'refused';"
+        + EVEN.format(item="Spare", on_hand=90, reserved=0),
+        {"changes": 1},
+        {"change_id": "refused", "outcome": "refused", "entries": 1},
+    ),
+    "a superseded change called applied": (
+        "UPDATE inventory_changes SET outcome = 'applied' WHERE change_id = 'superseded'",
+        {"changes": 1},
+        {"change_id": "superseded", "outcome": "applied", "entries": 0},
+    ),
+    "out of the queue": (
+        f"DELETE FROM backorders WHERE position = {OF_ORDER.format('behind')}",
+        {"backorders": 1},
+        {"order_id": "behind", "item": "Sofa", "ordered": 5, "queued": None},
+    ),
+    "queued for less": (
+        f"UPDATE backorders SET quantity = 3 WHERE position = {OF_ORDER.format('waiting')}"
+        " AND item = 'Sofa'",
+        {"backorders": 1},
+        {"order_id": "waiting", "item": "Sofa", "ordered": 4, "queued": 3},
+    ),
+    "queued and confirmed": (
+        "INSERT INTO backorders (item, position, quantity)"
+        f" VALUES ('Sofa', {OF_ORDER.format('confirmed')}, 9)",
+        {"backorders": 1},
+        {"order_id": "confirmed", "status": "confirmed", "ordered": None, "queued": 9},
+    ),
+    "free stock that nobody offers": (
+        "UPDATE stock SET on_hand = on_hand + 8 WHERE item = 'Sofa';"
+        + EVEN.format(item="Sofa", on_hand=8, reserved=0),
+        {"waiting": 2},
+        {"order_id": "behind", "waits_for": [{"item": "Sofa", "needs": 5, "available": 9}]},
+    ),
+    "an order without a deadline": (
+        "UPDATE orders SET due_at = 'infinity' WHERE order_id = 'pending'",
+        {"deadlines": 1},
+        {"order_id": "pending", "status": "pending"},
+    ),
+    "a change without a deadline": (
+        "UPDATE inventory_changes SET announce_at = 'infinity' WHERE change_id = 'unapplied'",
+        {"deadlines": 1},
+        {"change_id": "unapplied", "status": "unapplied"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_exactly_that_difference_is_found(shop: Connection, name: str) -> None:
+    sql, expected, part = CORRUPTIONS[name]
+    corrupt(shop, sql)
+
+    audited = audit(shop)
+
+    assert found(audited) == expected
+    assert not audited.holds
+    told = [row for check in expected for row in rows(audited, check)]
+    assert any(row | part == row for row in told), told
+
+
+def test_each_check_has_a_corruption_that_it_alone_finds() -> None:
+    alone = {name for _, names, _ in CORRUPTIONS.values() if len(names) == 1 for name in names}
+
+    assert alone == {check.name for check in CHECKS}
+
+
+def test_what_has_a_person_s_attention_needs_no_deadline(shop: Connection) -> None:
+    corrupt(shop, "UPDATE orders SET due_at = 'infinity', attention = 'x' WHERE order_id = 'pending'")
+
+    assert audit(shop).holds
+
+
+def test_overdue_is_told_and_is_no_fault(shop: Connection) -> None:
+    corrupt(shop, "UPDATE orders SET due_at = now() - interval '1 hour' WHERE order_id = 'pending'")
+
+    audited = audit(shop)
+
+    assert audited.holds
+    assert [finding.remark for finding in audited.findings if finding.check == "deadlines"] == [
+        "overdue for more than a minute, so sweep does not run: 1"
+    ]
+
+
+def test_many_differences_are_counted_and_the_first_are_listed(shop: Connection) -> None:
+    corrupt(shop, "INSERT INTO stock SELECT 'ghost ' || n, 1 FROM generate_series(1001, 1150) AS n")
+
+    audited = audit(shop)
+
+    assert found(audited) == {"ledger": 150}
+    assert [row["item"] for row in rows(audited, "ledger")] == [
+        f"ghost {number}" for number in range(1001, 1001 + audits.SHOWN)
+    ]
+
+
+def test_locks_of_writers_do_not_hold_up_the_audit(shop: Connection, copied: str) -> None:
+    tables = "orders, order_lines, order_history, stock, stock_ledger, backorders"
+    with closing(Connection(copied)) as writer, writer.transaction():
+        writer.script(f"LOCK TABLE {tables}, inventory_changes IN EXCLUSIVE MODE")
+        writer.script("UPDATE stock SET on_hand = on_hand + 1; UPDATE orders SET sequence = 9")
+        shop.script("SET lock_timeout = 1")
+
+        audited = audit(shop)
+
+    assert audited.holds
+
+
+def test_the_audit_holds_up_no_writer_and_sees_none(shop: Connection, copied: str) -> None:
+    with closing(Connection(copied)) as writer:
+        writer.script("SET lock_timeout = 1")
+        numbers: list[int] = []
+
+        def write(done: int, _: int) -> None:
+            numbers.append(done)
+            name = f"meanwhile {done}"
+            place(writer, name, ("Lamp", 1))
+            decide(writer, name)
+            change(writer, name, "cancelled")
+            tell(writer, "Lamp", adjust=1)
+            update(writer, "Lamp")
+            writer.script("UPDATE stock SET on_hand = on_hand + 1 WHERE item = 'Spare'")
+
+        audited = audit(shop, write)
+
+    assert len(numbers) == len(CHECKS)
+    assert audited.holds, audited
+    assert found(audit(shop)) == {"ledger": 1}
