@@ -14,11 +14,11 @@ import httpx
 import pytest
 import yaml
 
-from knative_local.broker import embedded_broker
 from knative_local.command import program
 from knative_local.ports import LOOPBACK, free_port
 from knative_local.postgres import embedded_postgres
 from orderflow.topics import TOPICS
+from tests.brokers import OpenBroker
 from tests.flows.shop import (
     FUNCTIONS,
     ROOT,
@@ -59,6 +59,7 @@ def in_manifests() -> set[tuple[str, str]]:
     return found
 
 
+@pytest.mark.any_broker
 def test_up_shows_where_it_is_and_commands_that_work_as_they_stand(shop: Shop) -> None:
     eventually(lambda: "  Kafka  " in shop.printed.read_text())  # the banner's last line
     printed = shop.printed.read_text()
@@ -77,6 +78,7 @@ def test_up_shows_where_it_is_and_commands_that_work_as_they_stand(shop: Shop) -
     assert "12345" in [listed["order_id"] for listed in orders]
 
 
+@pytest.mark.any_broker
 def test_ps_lists_every_component_alive_and_ready(shop: Shop) -> None:
     listed = json.loads(orderflow("ps", "--data", str(shop.data)).stdout)
 
@@ -95,6 +97,7 @@ def test_ps_of_nothing_is_an_empty_list(tmp_path: Path) -> None:
     assert (listed.returncode, json.loads(listed.stdout)) == (0, [])
 
 
+@pytest.mark.any_broker
 def test_status_tells_what_is_open_and_who_is_behind(shop: Shop) -> None:
     oldest = shop.placed("backordered", item=reference("item"), quantity=1)
 
@@ -112,9 +115,10 @@ def test_status_tells_what_is_open_and_who_is_behind(shop: Shop) -> None:
 
 def test_status_of_a_shop_at_rest_has_no_backlog(shop: Shop) -> None:
     shop.placed("backordered", item=reference("item"), quantity=1)
+    where = ["--data", str(shop.data), "--kafka", shop.servers[1]]
 
     def at_rest() -> bool:
-        status = json.loads(orderflow("status", "--data", str(shop.data)).stdout)
+        status = json.loads(orderflow("status", *where).stdout)
         return status["outbox_backlog"] == 0 and not any(status["consumer_lag"].values())
 
     eventually(at_rest)
@@ -138,16 +142,17 @@ def test_migrations_are_applied_once_by_however_many(empty_database: str) -> Non
     assert (again.returncode, again.stdout) == (0, "nothing to apply\n")
 
 
-def test_topics_are_created_once() -> None:
-    with embedded_broker() as servers:
-        first = orderflow("topics", "--kafka", servers)
-        second = orderflow("topics", KAFKA_BOOTSTRAP_SERVERS=servers)
+def test_topics_are_created_once(open_broker: OpenBroker) -> None:
+    with open_broker() as broker:
+        first = orderflow("topics", "--kafka", broker.address)
+        second = orderflow("topics", KAFKA_BOOTSTRAP_SERVERS=broker.address)
 
     assert first.returncode == second.returncode == 0
     assert sorted(first.stdout.splitlines()) == sorted(f"created {name}" for name in TOPICS)
     assert second.stdout == "nothing to create\n"
 
 
+@pytest.mark.any_broker
 def test_orders_outlive_every_way_to_stop_beside_another_shop(shop: Shop, tmp_path: Path) -> None:
     order_ids: set[str] = set()
     for how, status, within_s in STOPS:
@@ -166,6 +171,7 @@ def none_runs(groups: list[int]) -> bool:
     return not any(map(of_group, groups))
 
 
+@pytest.mark.any_broker
 def test_taken_port_is_said_in_one_line(shop: Shop, tmp_path: Path) -> None:
     refused = orderflow("up", "--port", str(shop.port), "--data", str(tmp_path))
 
@@ -173,6 +179,7 @@ def test_taken_port_is_said_in_one_line(shop: Shop, tmp_path: Path) -> None:
     assert said(refused) == f"orderflow: port {shop.port} is taken: choose another with --port"
 
 
+@pytest.mark.any_broker
 def test_data_directory_in_use_is_said_in_one_line(shop: Shop) -> None:
     refused = orderflow("up", "--port", str(free_port()), "--data", str(shop.data))
 
@@ -180,6 +187,7 @@ def test_data_directory_in_use_is_said_in_one_line(shop: Shop) -> None:
     assert f"is in use by process {shop.process.pid}" in said(refused)
 
 
+@pytest.mark.any_broker
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
@@ -248,6 +256,7 @@ def function_alone(function: str, shop: Shop) -> Iterator[str]:
         running.wait(STOPPED_WITHIN_S)
 
 
+@pytest.mark.any_broker
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_function_runs_alone_and_says_that_it_is_ready(shop: Shop, function: str) -> None:
     with function_alone(function, shop) as url:

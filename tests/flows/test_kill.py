@@ -10,11 +10,11 @@ import pytest
 from tests.flows.shop import (
     FUNCTIONS,
     Call,
+    NewShop,
     Shop,
     eventually,
     insist,
     of_group,
-    open_shop,
     reference,
 )
 
@@ -29,9 +29,9 @@ COMPONENTS = [
 
 
 @pytest.fixture(scope="module")
-def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def mortal(new_shop: NewShop) -> Iterator[Shop]:
     """An OrderFlow whose processes may be killed."""
-    with open_shop(tmp_path_factory.mktemp("mortal") / "data") as shop:
+    with new_shop() as shop:
         yield shop
 
 

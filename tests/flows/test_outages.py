@@ -5,17 +5,15 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from knative_local import broker
-from knative_local.foreground import running
 from knative_local.ports import free_port
 from knative_local.postgres import embedded_postgres
 from knative_local.state_file import ComponentState
 from orderflow.topics import create_topics
+from tests.brokers import Broker, OpenBroker
 from tests.flows.kafka_topics import records
 from tests.flows.shop import Call, Shop, at_once, eventually, insist, open_shop, reference
 
@@ -47,21 +45,10 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A broker that is killed to stop it, and has forgotten everything when it starts."""
-    port, log = free_port(), tmp_path_factory.mktemp("kafka") / "broker.log"
-
-    @contextmanager
-    def serve() -> Iterator[str]:
-        ready = partial(broker.answers_metadata, port)
-        command, kill = broker.server_command(port), [signal.SIGKILL]
-        with running(command, ready, log_path=log, stop_signals=kill):
-            yield broker.servers(port)
-
-    server = Server(serve)
-    server.start()
-    yield server
-    server.stop()
+def kafka(open_broker: OpenBroker) -> Iterator[Broker]:
+    """A broker that is killed to stop it; some have forgotten everything when they start."""
+    with open_broker() as broker:
+        yield broker
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +63,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def own(
-    tmp_path_factory: pytest.TempPathFactory, kafka: Server, database: Server
+    tmp_path_factory: pytest.TempPathFactory, kafka: Broker, database: Server
 ) -> Iterator[Shop]:
     """OrderFlow on these two servers; no component of it may have been restarted at the end."""
     data = tmp_path_factory.mktemp("outages") / "data"
@@ -154,10 +141,10 @@ async def test_orders_taken_while_the_database_crashes_are_whole(
     assert own.shelf(item)["reserved"] == 100
 
 
-async def test_orders_taken_while_kafka_is_away_come_to_their_end(own: Shop, kafka: Server) -> None:
+async def test_orders_taken_while_kafka_is_away_come_to_their_end(own: Shop, kafka: Broker) -> None:
     item = reference("item")
     own.stock(item, 30)
-    kafka.stop()
+    kafka.kill()
     orders = [{"order_id": reference(), "item": item, "quantity": 1} for _ in range(40)]
 
     answers = await at_once(own, [Call("POST", "/order", order) for order in orders])
@@ -174,8 +161,8 @@ async def test_orders_taken_while_kafka_is_away_come_to_their_end(own: Shop, kaf
     assert own.proof(ids).holds
 
 
-def test_after_its_return_kafka_is_used_as_before(own: Shop, kafka: Server) -> None:
-    kafka.stop()
+def test_after_its_return_kafka_is_used_as_before(own: Shop, kafka: Broker) -> None:
+    kafka.kill()
     queued = own.call("POST", "/order", {"item": reference("item"), "quantity": 1})
     kafka.start()
     create_topics(kafka.address)
@@ -190,14 +177,14 @@ def test_after_its_return_kafka_is_used_as_before(own: Shop, kafka: Server) -> N
     own.await_status(order_id, "backordered", within_s=RECOVERED_WITHIN_S)
 
 
-def test_event_that_kafka_lost_after_its_acknowledgement_is_announced_again(
-    own: Shop, kafka: Server
+def test_event_acknowledged_just_before_kafka_crashed_is_acted_on_even_if_it_was_lost(
+    own: Shop, kafka: Broker
 ) -> None:
     item = reference("item")
 
     with asleep(own.component("orders", "KafkaSource")):
         order_id = own.place(item=item, quantity=1)
-        kafka.stop()
+        kafka.kill()
         kafka.start()
         create_topics(kafka.address)
 
