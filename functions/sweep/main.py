@@ -1,9 +1,10 @@
 """PingSource, every 10 s: nothing that waits is forgotten, whatever Kafka lost.
 
 Publishes what the outbox still holds; announces again orders pending, inventory changes unapplied
-and backorders unfilled for too long; cancels what is held too long; asks a person about the rest.
-Writes orders, inventory_changes and outbox, and what a cancellation writes; emits
-orderflow.order.placed.v1, orderflow.inventory.changed.v1 and orderflow.order.cancelled.v1.
+and backorders unfilled for too long; cancels what is held too long; asks a person about the rest;
+sends dead letters that are redriven. Writes orders, inventory_changes, outbox, dead_letters,
+redriven_letters and attempts, and what a cancellation writes; emits orderflow.order.placed.v1,
+orderflow.inventory.changed.v1, orderflow.order.cancelled.v1 and the redriven events.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from orderflow.events import Event, InventoryChanged, Tick, make_event
 from orderflow.holds import expire_holds
 from orderflow.ids import uuid7
 from orderflow.outbox import outbox
+from orderflow.resending import tend_dead_letters
 from orderflow.trace import continued
 from orderflow.trigger import event
 from orderflow.web import note
@@ -44,7 +46,8 @@ async def sweep(_: Tick) -> None:
     relayed = await relay()
     announced = await announce(orders) + await announce(changes) + await announce(unfilled)
     expired, marked = await expire_holds(), await worker().submit(mark)
-    note(relayed=relayed, announced=announced, expired=expired, marked=marked)
+    redriven = await tend_dead_letters()
+    note(relayed=relayed, announced=announced, expired=expired, marked=marked, redriven=redriven)
 
 
 async def relay() -> int:

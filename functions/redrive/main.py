@@ -1,0 +1,73 @@
+"""GET /dead-letters, POST /dead-letters/redrive and /discard: what failed, and what is done to it.
+
+Writes redrives, redriven_letters and dead_letters; sweep sends what is redriven, under the id that
+it always had.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from orderflow.batch import worker
+from orderflow.database import Connection
+from orderflow.dead_letters import LetterPage, cursor_after, letters_page, one_letter
+from orderflow.errors import MethodNotAllowed, NotFound
+from orderflow.listing import Page, next_link, page_of
+from orderflow.redrives import RedrivePage, redrives_page
+from orderflow.redrives import redrive as redrive_letters
+from orderflow.selections import DiscardLetters, RedriveLetters
+from orderflow.web import body_of, http, json_response, note, path_name
+
+ACTIONS = {"/dead-letters/redrive": RedriveLetters, "/dead-letters/discard": DiscardLetters}
+MAX_DIGITS = 18  # of an id: far more letters than a disk holds
+
+Rows = list[dict[str, Any]]
+
+
+@http("GET", "HEAD", "POST")
+async def redrive(request: Request) -> Response:
+    """Answer with a page of letters, one letter or the record, or do what is asked."""
+    path = request.scope["path"]
+    if request.method == "POST":
+        return await act(request, path)
+    if path in ACTIONS:
+        raise MethodNotAllowed(("POST",))
+    if path == "/dead-letters":
+        letters = page_of(request, LetterPage)
+        return await listed(request, letters, partial(letters_page, letters), cursor_after)
+    if path == "/dead-letters/redrives":
+        page = page_of(request, RedrivePage)
+        return await listed(request, page, partial(redrives_page, page), lambda row: str(row["id"]))
+    return await one(path_name(request, "/dead-letters/"))
+
+
+async def act(request: Request, path: str) -> Response:
+    """Schedule or discard; 202 when something is to be sent, 200 when all is done."""
+    if path not in ACTIONS:
+        raise MethodNotAllowed(("GET", "HEAD"))
+    asked = await body_of(request, ACTIONS[path])
+    done = await worker().submit(partial(redrive_letters, asked))
+    note(by=asked.by, dry_run=asked.dry_run, redrive=done.get("redrive"), matched=done["matched"])
+    return json_response(done, 202 if done.get("last_send_at") else 200)
+
+
+async def listed(
+    request: Request,
+    page: Page,
+    read: Callable[[Connection], Rows],
+    cursor: Callable[[dict[str, Any]], str],
+) -> Response:
+    """Answer with a page and, where there may be more, the link to the next."""
+    rows = await worker().submit(read)
+    link = next_link(request, cursor(rows[-1])) if len(rows) == page.limit else {}
+    return json_response(rows, 200, link)
+
+
+async def one(letter_id: str) -> Response:
+    """Answer with everything about one letter."""
+    if not letter_id.isdecimal() or not letter_id.isascii() or len(letter_id) > MAX_DIGITS:
+        raise NotFound("there is no such dead letter; its id is a number")
+    return json_response(await worker().submit(partial(one_letter, int(letter_id))))

@@ -1,0 +1,10 @@
+-- What decides whether letters can be redriven or discarded, in the order in which they failed.
+SELECT
+  position, state, sendable, topic, kafka_partition, kafka_offset,
+  EXISTS (
+    SELECT FROM redriven_letters
+    WHERE letter = position AND acknowledged_at IS NULL AND send_at IS NOT NULL
+  ) AS waits
+FROM dead_letters
+WHERE position IN (SELECT value::bigint FROM jsonb_array_elements_text(CAST(:ids AS jsonb)))
+ORDER BY last_failed_at, position;

@@ -1,0 +1,145 @@
+"""Sends dead letters again whose time has come, and forgets those that were settled long ago.
+
+A redriven event is the event as it came: its id, source, data and every attribute, so that who has
+seen it knows it again.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote
+
+import orjson
+from cloudevents.kafka import KafkaMessage
+from confluent_kafka import KafkaError
+
+from orderflow.attempts import forget_attempts
+from orderflow.batch import worker
+from orderflow.database import Connection, statement
+from orderflow.outbox import outbox
+from orderflow.stopping import stopping
+
+_HERE = Path(__file__).parent
+CLAIM_DUE_LETTERS = statement(_HERE / "claim_due_letters.sql")
+SETTLE_SENT = statement(_HERE / "settle_sent.sql")
+DELETE_SETTLED = statement(_HERE / "delete_settled.sql")
+DELETE_OLD_ATTEMPTS = statement(_HERE / "delete_old_attempts.sql")
+
+STEP_S = 1.0  # so evenly is a rate kept
+STEPPING_S = 7.5  # after it no step begins, so that sweep ends before its next tick, after 10 s
+STEP_ALLOWS_S = 1.25  # what a step may send of a rate, so that 9 of them do what 10 s should
+SENT_AT_ONCE = 2_000  # letters a step: two redrives at the highest rate
+BYTES_AT_ONCE = 32 * 1024 * 1024  # of data a step, held twice
+MAX_TRIES = 400  # at most 4 minutes apart (`claim_due_letters.sql`): a day and two hours
+REPORTED_WITHIN_S = 8.0  # above the producer's own limit, after which it reports a failure
+FORGOTTEN_AT_ONCE = 500  # of each kind a tick: what is left goes with the next
+
+# No other try will have another answer.
+_FINAL = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.TOPIC_EXCEPTION}
+_NO_REPORT = KafkaError(KafkaError._TIMED_OUT)
+
+_OURS = "orderflow."
+_PLAIN_RECORD = "dev.knative.kafka.event"
+
+
+class DueLetter(NamedTuple):
+    """A letter to send, of one redrive."""
+
+    redrive: int
+    letter: int
+    event_id: str
+    topic: str
+    attributes: dict[str, str]
+    data: bytes
+
+
+async def tend_dead_letters() -> int:
+    """Do a tick's share: forget what was settled, send what is due; return how many went."""
+    await worker().submit(_forget)
+    return await send_due()
+
+
+async def send_due() -> int:
+    """Send what is due until nothing is, in steps as even as the rates; return how many went.
+
+    It ends before the next tick, and sooner when Kafka does not take what it is given or this
+    process is to stop.
+    """
+    loop = asyncio.get_running_loop()
+    last_step_at = loop.time() + STEPPING_S
+    total = 0
+    while True:
+        found, sent = await send_due_once()
+        total += sent
+        if not found or sent < found or loop.time() > last_step_at or stopping():
+            return total
+        await asyncio.sleep(STEP_S)
+
+
+async def send_due_once() -> tuple[int, int]:
+    """Send one bounded batch of letters that are due; return how many, how many Kafka has."""
+    letters = await worker().submit(_claim)
+    if not letters:
+        return 0, 0
+    errors = await _send(letters)
+    told = [
+        {
+            "redrive": letter.redrive,
+            "letter": letter.letter,
+            "error": error and error.str(),
+            "final": error is not None and error.code() in _FINAL,
+        }
+        for letter, error in zip(letters, errors, strict=True)
+    ]
+    await worker().submit(
+        lambda connection: connection.run(SETTLE_SENT, told=told, tries=MAX_TRIES)
+    )
+    return len(letters), sum(error is None for error in errors)
+
+
+def to_kafka(attributes: dict[str, str], data: bytes) -> KafkaMessage:
+    """Return a kept event in Kafka's binary binding; `attributes` as they came over HTTP."""
+    headers = {f"ce_{name}": value.encode() for name, value in attributes.items()}
+    headers.setdefault("ce_specversion", b"1.0")
+    if content_type := headers.pop("ce_datacontenttype", None):
+        headers["content-type"] = content_type
+    if traceparent := attributes.get("traceparent"):
+        headers["traceparent"] = traceparent.encode()
+    return KafkaMessage(headers, _key(attributes), data)
+
+
+def _key(attributes: dict[str, str]) -> bytes | None:
+    of_type = attributes.get("type", "")
+    names = ["partitionkey", "key"] + ["subject"] * (of_type != _PLAIN_RECORD)
+    key = next((attributes[name] for name in names if attributes.get(name)), None)
+    if key is None:
+        return None
+    # Only our own attributes are percent-encoded: Knative neither does nor undoes it.
+    return (unquote(key) if of_type.startswith(_OURS) else key).encode()
+
+
+def _forget(connection: Connection) -> None:
+    for sql in (DELETE_SETTLED, DELETE_OLD_ATTEMPTS):
+        connection.run(sql, count=FORGOTTEN_AT_ONCE)
+
+
+def _claim(connection: Connection) -> list[DueLetter]:
+    with connection.transaction():
+        limits = {"count": SENT_AT_ONCE, "step_s": STEP_ALLOWS_S, "bytes": BYTES_AT_ONCE}
+        rows = connection.run(CLAIM_DUE_LETTERS, **limits)
+        letters = [
+            DueLetter(redrive, letter, event_id, topic, orjson.loads(attributes), bytes(data))
+            for redrive, letter, event_id, topic, attributes, data in rows
+        ]
+        if letters:
+            forget_attempts(connection, [letter.event_id for letter in letters])
+    return letters
+
+
+async def _send(letters: Sequence[DueLetter]) -> list[KafkaError | None]:
+    reports = [
+        outbox().send(letter.topic, to_kafka(letter.attributes, letter.data)) for letter in letters
+    ]
+    await asyncio.wait(reports, timeout=REPORTED_WITHIN_S)
+    return [report.result() if report.done() else _NO_REPORT for report in reports]

@@ -1,0 +1,59 @@
+"""Which dead letters are asked for, by whom, and what is to become of them."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from orderflow.dead_letters import LetterId, Letters
+from orderflow.models import Asker, Body
+
+MAX_IDS = 1_000  # named one by one; beyond it a filter says it better
+DEFAULT_RATE_PER_S = 50  # what failed may fail again: a trickle beside a function's thousands
+MAX_RATE_PER_S = 1_000  # below what one process_order takes
+
+Settled = Literal["kept", "redriven"]
+Rate = Annotated[int, Field(ge=1, le=MAX_RATE_PER_S)]
+LetterIds = Annotated[tuple[LetterId, ...], Field(min_length=1, max_length=MAX_IDS, strict=False)]
+
+
+class LetterFilter(Letters, Body):
+    """The filters of the list, at least one of them."""
+
+    state: Settled = "kept"
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("give at least one field, or all: true instead of a filter")
+        return self
+
+
+class DiscardLetters(Body):
+    """`POST /dead-letters/discard`: which letters, and who asks."""
+
+    ids: LetterIds | None = None
+    filter: LetterFilter | None = None
+    all: Literal[True] | None = None
+    by: Asker
+    dry_run: bool = False
+
+    @model_validator(mode="after")
+    def _one_selection(self) -> Self:
+        given = (self.ids, self.filter, self.all)
+        if sum(selection is not None for selection in given) != 1:
+            raise ValueError("give exactly one of ids, filter and all: true")
+        return self
+
+    def selection(self) -> dict[str, Any]:
+        """Return what was asked for, as it was asked."""
+        return self.model_dump(mode="json", include={"ids", "filter", "all"}, exclude_unset=True)
+
+    def wanted(self) -> LetterFilter:
+        """Return the filter, which is that of all kept letters unless another is given."""
+        return self.filter or LetterFilter(state="kept")
+
+
+class RedriveLetters(DiscardLetters):
+    """`POST /dead-letters/redrive`: the same, and how many a second are sent at most."""
+
+    rate_per_s: Rate = DEFAULT_RATE_PER_S

@@ -1,0 +1,1117 @@
+"""GET /dead-letters and what is asked of them: every letter is found, and sent once when asked."""
+
+import base64
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from pg8000 import native
+from pg8000.native import to_statement
+
+from orderflow import dead_letters, redrives, resending
+from orderflow.config import settings
+from orderflow.database import Connection
+from orderflow.errors import Conflict, NotFound
+from orderflow.migrate import migrate
+from orderflow.outbox import Outbox
+from orderflow.resending import send_due, send_due_once, tend_dead_letters
+from orderflow.selections import DiscardLetters, LetterFilter, RedriveLetters
+from tests.functions.support import WITHIN_S, client_of, place, records_of, reference, tick
+from tests.functions.test_list_orders import rows_read, scans
+
+MANY = 30_000
+PLACED = "orderflow.order.placed.v1"
+PLAIN = "dev.knative.kafka.event"
+LETTER = {
+    "topic": "orders",
+    "kafka_partition": 0,
+    "kafka_offset": 7,
+    "destination": "http://process-order.orderflow.svc.cluster.local",
+    "error_code": 422,
+    "error_type": "invalid-input",
+    "error": "there is no such order",
+    "failures": 1,
+    "state": "kept",
+}
+INSERT = """
+  INSERT INTO dead_letters (
+    identity, event_id, type, order_id, item, topic, kafka_partition, kafka_offset, attributes,
+    data, data_bytes, destination, error_code, error_type, error, failures, state,
+    first_failed_at, last_failed_at
+  )
+  SELECT
+    identity, event_id, type, order_id, item, topic, kafka_partition, kafka_offset, attributes,
+    decode(data, 'base64'), data_bytes, destination, error_code, error_type, error, failures,
+    state, failed_at, failed_at
+  FROM jsonb_to_recordset(CAST(:letters AS jsonb)) AS letter (
+    identity text, event_id text, type text, order_id text, item text, topic text,
+    kafka_partition integer, kafka_offset bigint, attributes jsonb, data text, data_bytes bigint,
+    destination text, error_code smallint, error_type text, error text, failures integer,
+    state text, failed_at timestamptz
+  )
+  RETURNING position
+"""
+
+
+def make_letter(data: bytes = b'{"order_id": "x"}', **overrides: Any) -> dict[str, Any]:
+    """The columns of a letter, which failed just now; `type` is a name of its test's own."""
+    event_id = overrides.get("event_id", reference("event"))
+    of_type = overrides.setdefault("type", reference("type"))
+    attributes = {"specversion": "1.0", "id": event_id, "source": "/t", "type": of_type}
+    made = {
+        "identity": reference("identity"),
+        "event_id": event_id,
+        "attributes": {**attributes, "subject": reference("subject")},
+        "data": base64.b64encode(data).decode(),
+        "data_bytes": len(data),
+        "failed_at": datetime.now(UTC).isoformat(),
+    }
+    return LETTER | made | overrides
+
+
+def keep(database: Connection, *letters: dict[str, Any]) -> list[int]:
+    """Store letters; return their ids."""
+    return [position for (position,) in database.run(INSERT, letters=list(letters))]
+
+
+def keep_many(database: Connection, count: int, **overrides: Any) -> tuple[str, list[int]]:
+    """Store letters of one type, a second apart; return the type and the ids, oldest first."""
+    of_type = str(overrides.pop("type", reference("type")))
+    first = datetime.now(UTC) - timedelta(seconds=count)
+    letters = [
+        make_letter(
+            **{"type": of_type, "failed_at": (first + timedelta(seconds=n)).isoformat()} | overrides
+        )
+        for n in range(count)
+    ]
+    return of_type, keep(database, *letters)
+
+
+def state_of(database: Connection, letter: int) -> str:
+    """A letter's state."""
+    ((state,),) = database.run("SELECT state FROM dead_letters WHERE position = :id", id=letter)
+    return str(state)
+
+
+def make_due(database: Connection, *letters: int) -> None:
+    """Let the time of letters that wait to be sent be past."""
+    sql = """UPDATE redriven_letters SET send_at = now() - interval '1 minute'
+      WHERE letter IN (SELECT value::bigint FROM jsonb_array_elements_text(CAST(:ids AS jsonb)))"""
+    database.run(sql, ids=list(letters))
+
+
+async def get(path: str = "/dead-letters", **query: Any) -> httpx.Response:
+    return await client_of("redrive").get(path, params=query or None)
+
+
+async def ask(action: str = "redrive", **body: Any) -> httpx.Response:
+    """Ask for a redrive or a discard."""
+    asked = {"by": "Ada"} | body
+    return await client_of("redrive").post(f"/dead-letters/{action}", json=asked)
+
+
+async def record_of(redrive: int) -> dict[str, Any]:
+    """What the record says of a redrive."""
+    listed = (await get("/dead-letters/redrives")).json()
+    return next(row for row in listed if row["id"] == redrive)
+
+
+def ids_of(response: httpx.Response) -> list[int]:
+    assert response.status_code == 200, response.text
+    return [letter["id"] for letter in response.json()]
+
+
+async def pages(between: Callable[[], None] = lambda: None, **query: Any) -> list[int]:
+    """Follow the links to the last page; return all ids. `between` is called after each page."""
+    response = await get(**query)
+    found = ids_of(response)
+    while link := response.links.get("next", {}).get("url"):
+        between()
+        response = await client_of("redrive").get(link)
+        found += ids_of(response)
+    return found
+
+
+class Sent(NamedTuple):
+    """A record as it is on a topic."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: dict[str, bytes]
+
+
+def sent_to(topic: str, event_id: str, count: int) -> list[Sent]:
+    """Read a topic from its beginning until it has given so many records of an event's id."""
+    options = {
+        "bootstrap.servers": settings().kafka_bootstrap_servers,
+        "group.id": reference("reader"),
+        "enable.auto.commit": False,
+        "log_level": 2,
+    }
+    found: list[Sent] = []
+    deadline = time.monotonic() + WITHIN_S
+    with closing(Consumer(options)) as consumer:
+        partitions = consumer.list_topics(topic, timeout=WITHIN_S).topics[topic].partitions
+        consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in partitions])
+        while len(found) < count and time.monotonic() < deadline:
+            message = consumer.poll(0.2)
+            if message is None or message.error():
+                continue
+            headers: dict[str, Any] = dict(message.headers() or [])
+            if headers.get("ce_id") == event_id.encode():
+                found.append(Sent(message.key(), message.value(), headers))
+    assert len(found) == count, f"{topic} has {len(found)} of {count} records of {event_id}"
+    return found
+
+
+# The list
+
+
+async def test_the_list_shows_what_is_kept_and_failed_last_first(database: Connection) -> None:
+    of_type = reference("type")
+    old, new = (datetime.now(UTC) - timedelta(minutes=n) for n in (2, 1))
+    later = make_letter(type=of_type, order_id="o 1", item="i 1", failed_at=new.isoformat())
+    earlier = make_letter(type=of_type, failed_at=old.isoformat())
+    settled = make_letter(type=of_type, state="redriven")
+    first, second, _ = keep(database, later, earlier, settled)
+
+    letters = (await get(type=of_type)).json()
+
+    assert [letter["id"] for letter in letters] == [first, second]
+    assert letters[0] == {
+        "id": first,
+        "state": "kept",
+        "event_id": later["event_id"],
+        "type": of_type,
+        "order_id": "o 1",
+        "item": "i 1",
+        "topic": "orders",
+        "partition": 0,
+        "offset": 7,
+        "sendable": True,
+        "destination": LETTER["destination"],
+        "error_code": 422,
+        "error": "invalid-input",
+        "detail": "there is no such order",
+        "failures": 1,
+        "first_failed_at": letters[0]["last_failed_at"],
+        "last_failed_at": letters[0]["last_failed_at"],
+    }
+    assert datetime.fromisoformat(letters[0]["last_failed_at"]) == new
+
+
+async def test_filters_alone_and_together_find_what_they_say(database: Connection) -> None:
+    a, b, order, item = (reference(what) for what in ("type", "type", "order", "item"))
+    at = [datetime(2020, 1, 1, tzinfo=UTC) + timedelta(minutes=n) for n in range(5)]
+    ids = keep(
+        database,
+        make_letter(type=a, order_id=order, failed_at=at[0].isoformat()),
+        make_letter(type=a, item=item, failed_at=at[1].isoformat()),
+        make_letter(type=b, order_id=order, error_type="given-up", failed_at=at[2].isoformat()),
+        make_letter(type=b, item=item, error_type=None, failed_at=at[3].isoformat()),
+        make_letter(type=b, error_type=None, error_code=None, failed_at=at[4].isoformat()),
+        make_letter(type=b, order_id=order, item=item, state="discarded"),
+    )
+
+    async def found(**query: Any) -> list[int]:
+        return [ids.index(letter_id) for letter_id in ids_of(await get(**query))]
+
+    assert await found(type=a) == [1, 0]
+    assert await found(order_id=order) == [2, 0]
+    assert await found(item=item) == [3, 1]
+    assert await found(type=b, error="given-up") == [2]
+    assert await found(type=b, error="422") == [3]
+    assert await found(type=b, error="no-answer") == [4]
+    assert await found(type=b, state="discarded") == [5]
+    assert await found(order_id=order, item=item, state="discarded") == [5]
+    assert await found(order_id=order, type=a) == [0]
+    assert await found(item=item, type=b) == [3]
+    assert await found(order_id=order, error="given-up", type=a) == []
+    assert await found(type=b, failed_after=at[2].isoformat()) == [4, 3]
+    assert await found(type=b, failed_before=at[3].isoformat()) == [2]
+    window = {"failed_after": at[0].isoformat(), "failed_before": at[4].isoformat()}
+    assert await found(**window) == [3, 2, 1]
+
+
+async def test_pages_hold_every_letter_once_while_others_come_and_fail_again(
+    database: Connection,
+) -> None:
+    of_type, kept = keep_many(database, 31)
+    listed_by_then = kept[-1]
+    again = "UPDATE dead_letters SET failures = 2, last_failed_at = now() WHERE position = :id"
+
+    def come() -> None:
+        keep(database, make_letter(type=of_type))
+        database.run(again, id=listed_by_then)
+
+    found = await pages(come, type=of_type, limit=4)
+
+    assert found == kept[::-1]
+
+
+async def test_letters_that_failed_at_one_instant_have_pages_too(database: Connection) -> None:
+    of_type, kept = keep_many(database, 9, failed_at=datetime.now(UTC).isoformat())
+
+    assert await pages(type=of_type, limit=2) == kept[::-1]
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "x",
+        "7",
+        "2026-01-01T00:00:00+00:00",
+        "2026-01-01T00:00:00 1",
+        "2026-13-01T00:00:00+00:00 1",
+        "2026-01-01T00:00:00+00:00 9999999999999999999",
+        "infinity 1",
+        "é 1",
+    ],
+)
+async def test_a_bad_cursor_is_refused(cursor: str) -> None:
+    response = await get(after=base64.urlsafe_b64encode(cursor.encode()).decode())
+
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"] == "after"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"limit": 0},
+        {"limit": 501},
+        {"state": "lost"},
+        {"type": ""},
+        {"order_id": "x" * 257},
+        {"error": "a\0b"},
+        {"failed_after": "yesterday"},
+        {"failed_before": "2026-01-01T00:00:00"},
+        {"colour": "red"},
+    ],
+    ids=str,
+)
+async def test_a_wrong_parameter_names_itself(query: dict[str, Any]) -> None:
+    response = await get(**query)
+
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"] == next(iter(query))
+
+
+# One letter
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        (b'{"order_id": "x"}', {"data": {"order_id": "x"}}),
+        (b"null", {"data": None}),
+        (b'{"order_id": ', {"data": '{"order_id": '}),
+        ("grüß".encode(), {"data": "grüß"}),
+        (b"", {"data": ""}),
+        (b"\xff\x00", {"data_base64": "/wA="}),
+    ],
+    ids=repr,
+)
+async def test_a_letter_shows_its_data_as_readably_as_can_be(
+    database: Connection, data: bytes, shown: dict[str, Any]
+) -> None:
+    made = make_letter(data)
+    (letter_id,) = keep(database, made)
+
+    letter = (await get(f"/dead-letters/{letter_id}")).json()
+
+    assert {name: letter.get(name) for name in shown} == shown
+    assert letter.keys() >= {"failures", "first_failed_at", "last_failed_at", "detail"}
+    assert (letter["attributes"], letter["data_bytes"]) == (made["attributes"], len(data))
+    assert letter["redrives"] == []
+
+
+async def test_a_letter_shows_what_became_of_its_redrives(database: Connection) -> None:
+    (letter_id,) = keep(database, make_letter())
+    redrive = (await ask(ids=[letter_id])).json()["redrive"]
+    await send_due_once()
+    discard = (await ask("discard", ids=[letter_id], by="Grace")).json()["redrive"]
+
+    shown = (await get(f"/dead-letters/{letter_id}")).json()["redrives"]
+
+    assert [(row["redrive"], row["action"], row["by"]) for row in shown] == [
+        (discard, "discard", "Grace"),
+        (redrive, "redrive", "Ada"),
+    ]
+    assert shown[1]["acknowledged_at"] >= shown[1]["sent_at"]
+    assert shown[1]["came_back_at"] is None
+
+
+@pytest.mark.parametrize("path", ["/dead-letters/0", "/dead-letters/x", "/dead-letters/1/2"])
+async def test_an_unknown_letter_is_not_found(path: str) -> None:
+    assert (await get(path)).status_code == 404
+
+
+@pytest.mark.parametrize("number", ["9" * 30, "-1", "%C2%B2", "1%00"])
+async def test_an_id_that_no_letter_can_have_is_not_found(number: str) -> None:
+    assert (await get(f"/dead-letters/{number}")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/dead-letters/redrive", "POST"),
+        ("GET", "/dead-letters/discard", "POST"),
+        ("POST", "/dead-letters", "GET, HEAD"),
+        ("POST", "/dead-letters/7", "GET, HEAD"),
+        ("DELETE", "/dead-letters/7", "GET, HEAD, POST"),
+    ],
+)
+async def test_another_method_is_not_allowed(method: str, path: str, allowed: str) -> None:
+    response = await client_of("redrive").request(method, path)
+
+    assert (response.status_code, response.headers["allow"]) == (405, allowed)
+
+
+# Asking for a redrive
+
+
+async def test_letters_named_by_id_are_scheduled_and_sent(database: Connection) -> None:
+    _, (first, second, other) = keep_many(database, 3)
+
+    answer = await ask(ids=[first, second, first])
+    waiting = state_of(database, first)
+    await send_due()
+
+    body = answer.json()
+    assert answer.status_code == 202
+    assert body | {"matched": 2, "skipped": 0, "cannot_be_sent": 0, "more": False} == body
+    assert waiting == "redriving"
+    assert [state_of(database, letter) for letter in (first, second, other)] == [
+        "redriven",
+        "redriven",
+        "kept",
+    ]
+
+
+async def test_a_filter_chooses_what_the_list_shows(database: Connection) -> None:
+    of_type, kept = keep_many(database, 4)
+    query: dict[str, Any] = {"type": of_type, "error": "invalid-input"}
+    others = keep(database, make_letter(type=of_type, error_type="given-up"))
+    listed = ids_of(await get(**query))
+
+    answer = (await ask(filter=query)).json()
+
+    assert (answer["matched"], answer["more"]) == (4, False)
+    assert sorted(listed) == kept
+    assert {state_of(database, letter) for letter in kept} == {"redriving"}
+    assert state_of(database, others[0]) == "kept"
+
+
+async def test_what_was_redriven_is_chosen_when_asked_for(database: Connection) -> None:
+    of_type, (letter,) = keep_many(database, 1, state="redriven")
+
+    default = (await ask(filter={"type": of_type})).json()
+    asked = (await ask(filter={"type": of_type, "state": "redriven"})).json()
+
+    assert (default["matched"], asked["matched"]) == (0, 1)
+    assert state_of(database, letter) == "redriving"
+
+
+async def test_the_rate_spreads_the_letters_from_the_oldest_on(database: Connection) -> None:
+    _, kept = keep_many(database, 5)
+
+    answer = (await ask(ids=kept[::-1], rate_per_s=4)).json()
+
+    sql = """SELECT letter, extract(epoch FROM send_at - asked_at)::float
+      FROM redriven_letters JOIN redrives ON redrives.position = redrive
+      WHERE redrive = :id ORDER BY send_at"""
+    rows = database.run(sql, id=answer["redrive"])
+    assert [letter for letter, _ in rows] == kept
+    assert [after_s for _, after_s in rows] == [0, 0.25, 0.5, 0.75, 1]
+    asked_at = (await record_of(answer["redrive"]))["at"]
+    last = datetime.fromisoformat(answer["last_send_at"])
+    assert last - datetime.fromisoformat(asked_at) == timedelta(seconds=1)
+
+
+async def test_a_dry_run_tells_and_changes_nothing(database: Connection) -> None:
+    of_type, kept = keep_many(database, 22)
+    keep(database, make_letter(type=of_type, error_type="given-up"))
+    before = (await get("/dead-letters/redrives")).json()
+
+    answer = await ask(filter={"type": of_type}, dry_run=True)
+
+    body = answer.json()
+    assert (answer.status_code, body["matched"], body["more"]) == (200, 23, False)
+    assert body["kinds"] == [
+        {"type": of_type, "error": "invalid-input", "letters": 22},
+        {"type": of_type, "error": "given-up", "letters": 1},
+    ]
+    oldest_first = (await get(type=of_type)).json()[::-1]
+    assert body["first"] == oldest_first[:20]
+    assert {state_of(database, letter) for letter in kept} == {"kept"}
+    assert (await get("/dead-letters/redrives")).json() == before
+
+
+async def test_a_repeated_redrive_schedules_nothing_twice(database: Connection) -> None:
+    of_type, kept = keep_many(database, 3)
+    first = await ask(ids=kept)
+
+    again = await ask(ids=kept)
+    filtered = await ask(filter={"type": of_type})
+
+    assert (first.status_code, again.status_code, filtered.status_code) == (202, 200, 200)
+    assert (again.json()["matched"], again.json()["skipped"]) == (0, 3)
+    assert (again.json()["redrive"], filtered.json()["redrive"]) == (None, None)
+    sql = "SELECT count(*) FROM redriven_letters WHERE letter = :id"
+    assert database.run(sql, id=kept[0]) == [[1]]
+
+
+async def test_where_nothing_matches_there_is_no_record() -> None:
+    before = (await get("/dead-letters/redrives")).json()
+
+    answer = await ask(filter={"type": reference("type")})
+
+    assert (answer.status_code, answer.json()["matched"]) == (200, 0)
+    assert (await get("/dead-letters/redrives")).json() == before
+
+
+async def test_unknown_ids_are_named_and_the_others_left_alone(database: Connection) -> None:
+    _, (known,) = keep_many(database, 1)
+
+    answer = await ask(ids=[known, 10**15, 10**15 + 1])
+
+    assert answer.status_code == 404
+    assert answer.json()["detail"] == f"there is no dead letter {10**15}, {10**15 + 1}"
+    assert state_of(database, known) == "kept"
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_ids_that_cannot_be_sent_are_refused_with_the_reason(
+    database: Connection, dry_run: bool
+) -> None:
+    cut, homeless = keep(database, make_letter(data_bytes=10**6), make_letter(topic=None))
+
+    answer = await ask(ids=[cut, homeless], dry_run=dry_run)
+
+    detail = answer.json()["detail"]
+    assert answer.status_code == 409
+    assert f"{cut} is kept without the end of its data" in detail
+    assert "topic orders, partition 0, offset 7" in detail
+    assert f"{homeless} does not say which topic" in detail
+    assert state_of(database, cut) == "kept"
+
+
+async def test_many_that_cannot_be_sent_are_left_out_and_counted(database: Connection) -> None:
+    of_type, kept = keep_many(database, 2)
+    cut = make_letter(type=of_type, data_bytes=10**6)
+    keep(database, cut, make_letter(type=of_type, topic=None), make_letter(data_bytes=10**6))
+
+    dry = (await ask(filter={"type": of_type}, dry_run=True)).json()
+    answer = (await ask(filter={"type": of_type})).json()
+
+    assert (dry["matched"], dry["cannot_be_sent"]) == (2, 2)
+    assert (answer["matched"], answer["cannot_be_sent"]) == (2, 2)
+    assert {state_of(database, letter) for letter in kept} == {"redriving"}
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({}, "(body)"),
+    ({"ids": [1], "all": True}, "(body)"),
+    ({"ids": [1], "filter": {"type": "x"}}, "(body)"),
+    ({"ids": []}, "ids"),
+    ({"ids": [0]}, "ids.0"),
+    ({"ids": ["1"]}, "ids.0"),
+    ({"ids": [True]}, "ids.0"),
+    ({"ids": [2**63]}, "ids.0"),
+    ({"ids": list(range(1, 1002))}, "ids"),
+    ({"ids": 1}, "ids"),
+    ({"all": False}, "all"),
+    ({"all": "yes"}, "all"),
+    ({"filter": {}}, "filter"),
+    ({"filter": {"colour": "red"}}, "filter.colour"),
+    ({"filter": {"limit": 1}}, "filter.limit"),
+    ({"filter": {"state": "redriving"}}, "filter.state"),
+    ({"filter": {"type": 1}}, "filter.type"),
+    ({"filter": {"item": "a\0"}}, "filter.item"),
+    ({"filter": {"failed_after": "noon"}}, "filter.failed_after"),
+    ({"all": True, "by": ""}, "by"),
+    ({"all": True, "by": "a\nb"}, "by"),
+    ({"all": True, "by": "a" * 201}, "by"),
+    ({"all": True, "by": None}, "by"),
+    ({"all": True, "dry_run": "no"}, "dry_run"),
+    ({"all": True, "colour": "red"}, "colour"),
+]
+
+
+@pytest.mark.parametrize("action", ["redrive", "discard"])
+@pytest.mark.parametrize(("body", "field"), WRONG, ids=[str(body)[:40] for body, _ in WRONG])
+async def test_wrong_input_names_the_field(action: str, body: dict[str, Any], field: str) -> None:
+    answer = await ask(action, **body)
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == field
+
+
+@pytest.mark.parametrize("rate", [0, 1001, 1.5, "50", None])
+async def test_a_wrong_rate_is_refused(rate: Any) -> None:
+    answer = await ask(all=True, rate_per_s=rate)
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "rate_per_s"
+
+
+async def test_who_asks_has_to_say_so() -> None:
+    answer = await client_of("redrive").post("/dead-letters/redrive", json={"all": True})
+
+    assert answer.json()["errors"][0] == {"field": "by", "message": "Field required"}
+
+
+async def test_a_discard_has_no_rate() -> None:
+    assert (await ask("discard", all=True, rate_per_s=5)).status_code == 422
+
+
+# What is sent
+
+
+def dispatched(sent: Sent) -> dict[str, str]:
+    """The headers with which Knative hands a record that is a CloudEvent to a dead letter sink."""
+    values = {name: value.decode() for name, value in sent.headers.items()}
+    attributes = {n.replace("ce_", "ce-"): v for n, v in values.items() if n.startswith("ce_")}
+    added = {
+        "ce-knativekafkapartition": "1",
+        "ce-knativekafkaoffset": "5",
+        "ce-kafkatopic": "orders",
+        "ce-knativeerrordest": str(LETTER["destination"]),
+        "ce-knativeerrorcode": "503",
+    }
+    return {"content-type": values["content-type"], **attributes, **added}
+
+
+async def fail(headers: dict[str, str], data: bytes) -> None:
+    """Let an event come as a dead letter."""
+    raw = httpx.Headers(headers, encoding="latin-1")
+    answer = await client_of("keep_dead_letter").post("/", content=data, headers=raw)
+    assert answer.status_code == 204, answer.text
+
+
+async def test_an_event_of_ours_is_sent_again_byte_for_byte(database: Connection) -> None:
+    order_id = await place(order_id=f"50% grün {reference()}")
+    sql = "SELECT event_id FROM dead_letters WHERE order_id = :id"
+    event_id = records_of("orders", order_id, 1)[0].attributes["id"]
+    (first,) = sent_to("orders", event_id, 1)
+    assert first.value is not None
+    await fail(dispatched(first), first.value)
+    assert database.run(sql, id=order_id) == [[event_id]]
+
+    await ask(filter={"order_id": order_id})
+    await send_due()
+
+    assert sent_to("orders", event_id, 2) == [first, first]
+
+
+async def test_a_plain_record_is_sent_as_an_event_with_the_id_it_got(database: Connection) -> None:
+    event_id = f"partition:1/offset:{time.time_ns()}"
+    attributes = {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": "/apis/v1/namespaces/orderflow/kafkasources/orders#orders",
+        "type": PLAIN,
+        "subject": "partition:1#5",
+        "time": "2026-01-01T00:00:00Z",
+        "kafkaheaderfoo": "bar",
+        "key": "50%25",
+        "partitionkey": "50%25",
+    }
+    letter = make_letter(b"not json", event_id=event_id, type=PLAIN, attributes=attributes)
+    (letter_id,) = keep(database, letter)
+
+    await ask(ids=[letter_id])
+    await send_due()
+
+    (sent,) = sent_to("orders", event_id, 1)
+    assert (sent.key, sent.value) == (b"50%25", b"not json")
+    assert sent.headers == {f"ce_{name}": value.encode() for name, value in attributes.items()}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "key"),
+    [
+        ({"type": PLACED, "partitionkey": "50%25", "subject": "s"}, b"50%"),
+        ({"type": "other", "partitionkey": "50%25", "key": "k"}, b"50%25"),
+        ({"type": "other", "key": "k", "subject": "s"}, b"k"),
+        ({"type": "other", "subject": "s"}, b"s"),
+        ({"type": PLAIN, "subject": "partition:1#5"}, None),
+        ({"type": "other"}, None),
+    ],
+)
+def test_the_key_is_that_of_the_event(attributes: dict[str, str], key: bytes | None) -> None:
+    assert resending.to_kafka(attributes, b"").key == key
+
+
+def test_attributes_are_utf8_and_the_content_type_is_a_header() -> None:
+    attributes = {"type": "t", "id": "grün", "datacontenttype": "text/plain", "traceparent": "00"}
+
+    headers = resending.to_kafka(attributes, b"").headers
+
+    assert headers == {
+        "ce_type": b"t",
+        "ce_id": "grün".encode(),
+        "ce_specversion": b"1.0",
+        "ce_traceparent": b"00",
+        "traceparent": b"00",
+        "content-type": b"text/plain",
+    }
+
+
+async def test_a_redriven_event_has_all_its_attempts_again(database: Connection) -> None:
+    _, (letter_id,) = keep_many(database, 1, event_id=(event_id := reference("event")))
+    sql = """INSERT INTO attempts (identity, function, event_id, failures, last_error)
+      VALUES (:id, 'process_order', :id, 20, 'x')"""
+    database.run(sql, id=event_id)
+
+    await ask(ids=[letter_id])
+    await send_due()
+
+    assert database.run("SELECT * FROM attempts WHERE event_id = :id", id=event_id) == []
+
+
+async def test_what_fails_again_is_kept_again_and_counted(database: Connection) -> None:
+    event_id = reference("event")
+    headers = dispatched(
+        Sent(b"", b"", {"content-type": b"text/plain", "ce_id": event_id.encode()})
+    )
+    headers |= {"ce-specversion": "1.0", "ce-source": "/t", "ce-type": "t"}
+    await fail(headers, b"{}")
+    sql = "SELECT position, failures, state FROM dead_letters WHERE event_id = :id"
+    ((letter_id, *_),) = database.run(sql, id=event_id)
+    redrive = (await ask(ids=[letter_id])).json()["redrive"]
+    await send_due()
+    before = await record_of(redrive)
+
+    await fail(headers, b"{}")
+
+    after = await record_of(redrive)
+    assert (before["sent"], before["came_back"]) == (1, 0)
+    assert (after["sent"], after["came_back"], after["waiting"]) == (1, 1, 0)
+    assert database.run(sql, id=event_id) == [[letter_id, 2, "kept"]]
+
+
+async def test_failing_again_before_kafkas_answer_is_noted_counts_too(database: Connection) -> None:
+    event_id = reference("event")
+    headers = dispatched(
+        Sent(b"", b"", {"content-type": b"text/plain", "ce_id": event_id.encode()})
+    )
+    headers |= {"ce-specversion": "1.0", "ce-source": "/t", "ce-type": "t"}
+    await fail(headers, b"{}")
+    sql = "SELECT position FROM dead_letters WHERE event_id = :id"
+    ((letter_id,),) = database.run(sql, id=event_id)
+    redrive = (await ask(ids=[letter_id])).json()["redrive"]
+
+    claimed = claim(database)
+    await fail(headers, b"{}")
+    told = [{"redrive": row[0], "letter": row[1], "error": None, "final": False} for row in claimed]
+    database.run(resending.SETTLE_SENT, told=told, tries=9)
+
+    assert [row[1] for row in claimed] == [letter_id]
+    assert state_of(database, letter_id) == "kept"
+    record = await record_of(redrive)
+    assert (record["sent"], record["came_back"], record["waiting"]) == (1, 1, 0)
+
+
+def claim(connection: Connection, *, count: int = 100, step_s: float = 100) -> list[list[Any]]:
+    """Take what is due."""
+    limits = {"count": count, "step_s": step_s, "bytes": 10**6}
+    return connection.run(resending.CLAIM_DUE_LETTERS, **limits)
+
+
+# Pace, races, and Kafka away
+
+
+async def test_what_is_late_is_not_sent_in_a_burst(database: Connection) -> None:
+    _, kept = keep_many(database, 30)
+    redrive = (await ask(ids=kept, rate_per_s=4)).json()["redrive"]
+    make_due(database, *kept)
+
+    found, sent = await send_due_once()
+
+    assert (found, sent) == (5, 5)
+    sql = """SELECT extract(epoch FROM send_at - now())::float FROM redriven_letters
+      WHERE redrive = :id AND acknowledged_at IS NULL ORDER BY send_at"""
+    waits_s = [wait_s for (wait_s,) in database.run(sql, id=redrive)]
+    assert len(waits_s) == 25
+    distances = [b - a for a, b in pairwise(waits_s)]
+    assert all(distance == pytest.approx(0.25, abs=0.001) for distance in distances)
+    database.run("DELETE FROM redriven_letters WHERE redrive = :id", id=redrive)
+
+
+async def test_within_a_tick_a_rate_is_kept_evenly(database: Connection) -> None:
+    _, kept = keep_many(database, 30)
+    redrive = (await ask(ids=kept, rate_per_s=10)).json()["redrive"]
+
+    started = time.monotonic()
+    sent = await send_due()
+    took_s = time.monotonic() - started
+
+    sql = """SELECT count(*) FROM redriven_letters WHERE redrive = :id GROUP BY sent_at
+      ORDER BY sent_at"""
+    assert sent >= 30
+    assert 2.0 <= took_s < 10
+    assert max(count for (count,) in database.run(sql, id=redrive)) <= 13
+
+
+async def test_large_letters_are_sent_a_few_at_once(database: Connection) -> None:
+    kept = keep(database, *(make_letter(b"x" * 600_000) for _ in range(5)))
+    await ask(ids=kept, rate_per_s=1000)
+    make_due(database, *kept)
+
+    assert [row[1] for row in claim(database)] == kept[:2]
+    make_due(database, *kept)
+    await send_due()
+
+
+async def test_two_that_send_at_one_instant_share_the_letters(
+    database: Connection, postgres: str
+) -> None:
+    _, kept = keep_many(database, 200)
+    await ask(ids=kept, rate_per_s=1000)
+    make_due(database, *kept)
+
+    with ThreadPoolExecutor(4) as threads, closing_all(postgres, 4) as connections:
+        claims = [*threads.map(partial(claim, count=60), connections)]
+
+    taken = [row[1] for claimed in claims for row in claimed if row[1] in kept]
+    assert len(taken) == len(set(taken))
+    assert len(taken) >= 120
+    make_due(database, *kept)
+    await send_due()
+
+
+class closing_all:  # noqa: N801 (read as a verb, as contextlib's)
+    """Connections during the block."""
+
+    def __init__(self, url: str, count: int) -> None:
+        self._connections = [Connection(url) for _ in range(count)]
+
+    def __enter__(self) -> Sequence[Connection]:
+        return self._connections
+
+    def __exit__(self, *_: object) -> None:
+        for connection in self._connections:
+            connection.close()
+
+
+async def test_redrives_of_the_same_letters_at_one_instant_schedule_each_once(
+    database: Connection, postgres: str
+) -> None:
+    of_type, kept = keep_many(database, 300)
+    by_filter = RedriveLetters(filter=LetterFilter(type=of_type), by="Ada")
+    by_ids = RedriveLetters(ids=tuple(kept[::-1]), by="Grace")
+    asked = [by_filter, by_ids, by_filter, by_ids]
+
+    with ThreadPoolExecutor(4) as threads, closing_all(postgres, 4) as connections:
+        answers = [*threads.map(redrives.redrive, asked, connections)]
+
+    assert sum(answer["matched"] for answer in answers) == 300
+    sql = """SELECT count(*), count(DISTINCT letter) FROM redriven_letters
+      WHERE letter BETWEEN :first AND :last"""
+    assert database.run(sql, first=kept[0], last=kept[-1]) == [[300, 300]]
+
+
+async def test_while_kafka_is_away_letters_stay_due_and_say_why(
+    database: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event_id = reference("event")
+    _, (letter_id,) = keep_many(database, 1, event_id=event_id)
+    redrive = (await ask(ids=[letter_id])).json()["redrive"]
+    away = Outbox("127.0.0.1:9")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(resending, "outbox", lambda: away)
+        found, sent = await send_due_once()
+    record = await record_of(redrive)
+    (told,) = (await get(f"/dead-letters/{letter_id}")).json()["redrives"]
+    make_due(database, letter_id)
+    await send_due()
+
+    assert (found >= 1, sent) == (True, 0)
+    assert (record["sent"], record["waiting"]) == (0, 1)
+    assert "timed out" in told["error"]
+    assert told["send_at"] > told["sent_at"]
+    assert len(sent_to("orders", event_id, 1)) == 1
+    assert (await record_of(redrive))["sent"] == 1
+
+
+async def test_a_letter_that_kafka_did_not_take_in_many_tries_is_kept_as_before(
+    database: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, (letter_id,) = keep_many(database, 1)
+    redrive = (await ask(ids=[letter_id])).json()["redrive"]
+    sql = "UPDATE redriven_letters SET tries = :tries - 1 WHERE letter = :id"
+    database.run(sql, tries=resending.MAX_TRIES, id=letter_id)
+    away = Outbox("127.0.0.1:9")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(resending, "outbox", lambda: away)
+        await send_due_once()
+
+    record = await record_of(redrive)
+    assert (record["sent"], record["waiting"], record["given_up"]) == (0, 0, 1)
+    assert state_of(database, letter_id) == "kept"
+
+
+async def test_a_letter_that_kafka_will_never_take_is_kept_at_once(database: Connection) -> None:
+    data = b"x" * 2_100_000
+    (letter_id,) = keep(database, make_letter(data))
+    redrive = (await ask(ids=[letter_id])).json()["redrive"]
+
+    await send_due()
+
+    (told,) = (await get(f"/dead-letters/{letter_id}")).json()["redrives"]
+    assert (state_of(database, letter_id), told["send_at"]) == ("kept", None)
+    assert "large" in told["error"].lower()
+    assert (await record_of(redrive))["given_up"] == 1
+
+
+async def test_the_clock_sends_what_is_due(database: Connection) -> None:
+    event_id = reference("event")
+    _, (letter_id,) = keep_many(database, 1, event_id=event_id)
+    await ask(ids=[letter_id])
+
+    await tick()
+
+    assert len(sent_to("orders", event_id, 1)) == 1
+    assert state_of(database, letter_id) == "redriven"
+
+
+# Discarding, the record, forgetting
+
+
+async def test_what_is_discarded_is_settled_and_recorded(database: Connection) -> None:
+    of_type, kept = keep_many(database, 2)
+    keep(database, make_letter(type=of_type, topic=None))
+
+    answer = await ask("discard", filter={"type": of_type})
+    again = await ask("discard", ids=kept)
+
+    body = answer.json()
+    assert (answer.status_code, body["matched"], body["cannot_be_sent"]) == (200, 3, 0)
+    assert {state_of(database, letter) for letter in kept} == {"discarded"}
+    assert ids_of(await get(type=of_type)) == []
+    assert (again.json()["matched"], again.json()["skipped"]) == (0, 2)
+    record = await record_of(body["redrive"])
+    assert (record["action"], record["rate_per_s"], record["sent"]) == ("discard", None, 0)
+
+
+async def test_what_is_discarded_is_redriven_by_its_id_only(database: Connection) -> None:
+    of_type, kept = keep_many(database, 1, state="discarded")
+
+    filtered = await ask(filter={"type": of_type})
+    named = await ask(ids=kept)
+
+    assert (filtered.json()["matched"], named.json()["matched"]) == (0, 1)
+
+
+async def test_what_waits_to_be_sent_is_not_discarded(database: Connection) -> None:
+    _, (letter_id,) = keep_many(database, 1)
+    await ask(ids=[letter_id])
+
+    answer = (await ask("discard", ids=[letter_id])).json()
+
+    assert (answer["matched"], answer["skipped"]) == (0, 1)
+    assert state_of(database, letter_id) == "redriving"
+
+
+async def test_the_record_says_who_when_and_what(database: Connection) -> None:
+    of_type, _ = keep_many(database, 3)
+    selection = {"type": of_type, "failed_after": "2020-01-01T00:00:00Z"}
+    asked_at = datetime.now(UTC)
+
+    redrive = (await ask(filter=selection, by="Ada Lovelace", rate_per_s=1)).json()["redrive"]
+    record = await record_of(redrive)
+
+    assert asked_at - timedelta(seconds=5) < datetime.fromisoformat(record.pop("at"))
+    assert record == {
+        "id": redrive,
+        "action": "redrive",
+        "by": "Ada Lovelace",
+        "selection": {"filter": selection},
+        "rate_per_s": 1,
+        "matched": 3,
+        "sent": 0,
+        "waiting": 3,
+        "given_up": 0,
+        "came_back": 0,
+    }
+
+
+async def test_the_record_has_pages(database: Connection) -> None:
+    _, kept = keep_many(database, 5)
+    asked = [(await ask("discard", ids=[letter])).json()["redrive"] for letter in kept]
+
+    first = await get("/dead-letters/redrives", limit=3)
+    second = await client_of("redrive").get(first.links["next"]["url"])
+
+    assert [*ids_of(first), *ids_of(second)[:2]] == asked[::-1]
+
+
+async def test_letters_settled_long_ago_are_forgotten(database: Connection) -> None:
+    old, recent = (datetime.now(UTC) - timedelta(days=days) for days in (31, 29))
+    of_type = reference("type")
+    letters = [
+        make_letter(type=of_type, state=state, failed_at=at.isoformat())
+        for at in (old, recent)
+        for state in ("kept", "redriven", "discarded")
+    ]
+    kept, _, _, *others = keep(database, *letters)
+    just_sent = keep(database, make_letter(type=of_type, failed_at=old.isoformat()))
+    redrive = (await ask(ids=just_sent)).json()["redrive"]
+    await send_due()
+
+    await tend_dead_letters()
+
+    sql = "SELECT position FROM dead_letters WHERE type = :type ORDER BY position"
+    assert database.run(sql, type=of_type) == [[i] for i in (kept, *others, *just_sent)]
+    sql = "UPDATE redriven_letters SET acknowledged_at = '2020-01-01' WHERE redrive = :id"
+    database.run(sql, id=redrive)
+    await tend_dead_letters()
+    assert (await get(f"/dead-letters/{just_sent[0]}")).status_code == 404
+    assert (await record_of(redrive))["sent"] == 1
+
+
+async def test_attempts_that_nobody_makes_any_more_are_forgotten(database: Connection) -> None:
+    names = [reference("event") for _ in range(2)]
+    sql = """INSERT INTO attempts (identity, function, event_id, last_error, last_failed_at)
+      VALUES (:id, 'f', :id, 'x', now() - :hours * interval '1 hour')"""
+    for name, hours in zip(names, (25, 23), strict=True):
+        database.run(sql, id=name, hours=hours)
+
+    await tend_dead_letters()
+
+    sql = "SELECT event_id FROM attempts WHERE event_id IN (:a, :b)"
+    assert database.run(sql, a=names[0], b=names[1]) == [[names[1]]]
+
+
+# What it costs on a table of 30,000 letters
+
+
+@pytest.fixture(scope="module")
+def large(postgres: str, database: Connection) -> Iterator[Connection]:
+    """A connection to a database of its own with many letters, a second apart."""
+    name = reference("letters").replace("-", "_")
+    database.script(f"CREATE DATABASE {name}")
+    url = f"{postgres.rpartition('/')[0]}/{name}"
+    migrate(url)
+    connection = Connection(url)
+    connection.script(f"""
+      INSERT INTO dead_letters (
+        identity, event_id, type, order_id, item, topic, attributes, data, data_bytes,
+        destination, error_type, error, last_failed_at, state
+      )
+      SELECT
+        'identity ' || n, 'event ' || n, 'type ' || n % 7, 'order ' || n % 300,
+        'item ' || n % 300, 'orders', '{{}}', '', 0, 'there', 'error ' || n % 11, 'why',
+        timestamptz '2026-01-01T00:00:00Z' + n * interval '1 second',
+        (ARRAY['kept', 'redriven', 'discarded'])[n % 3 + 1]
+      FROM generate_series(1, {MANY}) AS n;
+      ANALYZE;
+    """)
+    yield connection
+    connection.close()
+    database.script(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def explained(connection: Connection, sql: str, **parameters: object) -> dict[str, Any]:
+    """Return the plan that a function gets: made once, for any values (`plan_cache_mode`)."""
+    name = reference("plan").replace("-", "_")
+    numbered, values = to_statement(sql)
+    connection.script(f"PREPARE {name} AS {numbered}")
+    given = ", ".join(map(native.literal, values(parameters)))
+    executed = f"EXECUTE {name} ({given})" if given else f"EXECUTE {name}"
+    ((plan,),) = connection.run(f"EXPLAIN (ANALYZE, FORMAT JSON) {executed}")
+    return dict(plan[0]["Plan"])
+
+
+def at(second: int) -> str:
+    return (datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=second)).isoformat()
+
+
+NO_FILTER = dict.fromkeys(("type", "item", "order_id", "error"))
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [{}, {"type": "type 3"}, {"item": "item 6"}, {"order_id": "order 6"}, {"error": "error 4"}],
+    ids=str,
+)
+@pytest.mark.parametrize("failed_after", ["-infinity", "2026-01-01T05:00:00Z"])
+def test_a_page_reads_its_own_letters_only_at_any_depth(
+    large: Connection, filters: dict[str, str], failed_after: str
+) -> None:
+    for second in (MANY + 1, 20_000, 5_000, 50):
+        page = {"below_at": at(second), "below": 1, "count": 20, "sendable": False}
+        parameters = {**NO_FILTER, "failed_after": failed_after, **page, **filters}
+
+        with large.transaction():
+            large.script(dead_letters.IN_ORDER)
+            plan = explained(large, dead_letters.FIND_LETTERS, state="kept", **parameters)
+
+        assert "Seq Scan" not in scans(plan), plan
+        assert rows_read(plan) <= 20 * 2, (second, plan)
+
+
+def test_what_is_due_is_found_without_reading_the_rest(large: Connection) -> None:
+    asked = RedriveLetters(filter=LetterFilter(type="type 0"), by="Ada", rate_per_s=1)
+    assert redrives.redrive(asked, large)["matched"] > 1_000
+    large.script("ANALYZE")
+
+    limits = {"count": 2_000, "step_s": 1.25, "bytes": 10**6}
+    plan = explained(large, resending.CLAIM_DUE_LETTERS, **limits)
+
+    assert "Seq Scan" not in scans(plan), plan
+    assert rows_read(plan) <= 40 * 10, plan
+
+
+@pytest.mark.parametrize("sql", [resending.DELETE_SETTLED, resending.DELETE_OLD_ATTEMPTS])
+def test_forgetting_reads_only_what_is_old(large: Connection, sql: str) -> None:
+    plan = explained(large, sql, count=10)
+
+    assert "Seq Scan" not in scans(plan), plan
+    assert rows_read(plan) <= 10 * 6, plan
+
+
+def test_one_call_schedules_a_bounded_number_and_says_that_more_are_left(
+    large: Connection,
+) -> None:
+    large.script("""
+      UPDATE dead_letters SET state = 'kept' WHERE state <> 'redriving';
+    """)
+    everything = RedriveLetters(all=True, by="Ada", rate_per_s=1_000)
+    dry = redrives.redrive(everything.model_copy(update={"dry_run": True}), large)
+
+    answers = [redrives.redrive(everything, large) for _ in range(4)]
+
+    assert [answer["matched"] for answer in answers[:2]] == [10_000, 10_000]
+    assert [answer["more"] for answer in answers] == [True, True, False, False]
+    assert sum(answer["matched"] for answer in answers) == dry["matched"]
+    assert answers[3]["redrive"] is None
+
+
+def test_all_can_be_discarded(large: Connection) -> None:
+    large.script("UPDATE dead_letters SET state = 'kept'; DELETE FROM redriven_letters;")
+
+    answer = redrives.redrive(DiscardLetters(all=True, by="Ada"), large)
+
+    assert (answer["matched"], answer["more"]) == (10_000, True)
+
+
+def test_the_library_refuses_as_the_function_does(large: Connection) -> None:
+    (letter,) = keep(large, make_letter(topic=None))
+
+    with pytest.raises(NotFound, match="there is no dead letter 999999"):
+        redrives.redrive(RedriveLetters(ids=(letter, 999_999), by="Ada"), large)
+    with pytest.raises(Conflict, match=f"{letter} does not say"):
+        redrives.redrive(RedriveLetters(ids=(letter,), by="Ada"), large)
