@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from orderflow.database import Connection, retrying
 from orderflow.errors import Conflict, InvalidInput, Later, NotFound, OrderFlowError
+from orderflow.holds import expire_orders
 from orderflow.models import ChangeInventory, PlaceOrder
 from orderflow.states import may_move
 from tests.functions.support import module_of, reference
@@ -26,6 +27,7 @@ class PaperOrder:
 
     needs: Counter[str]
     on_shortage: str
+    hold_minutes: int | None = None
     status: Any = "pending"
 
 
@@ -85,6 +87,19 @@ class Paper:
         order.status = status
         return None
 
+    def expire(self, names: Sequence[str]) -> list[bool]:
+        """Let the holds of these orders be over; say of each whether that cancelled it."""
+        held = [
+            name in self.orders
+            and self.orders[name].status == "confirmed"
+            and self.orders[name].hold_minutes is not None
+            for name in names
+        ]
+        for name, is_held in zip(names, held, strict=True):
+            if is_held:
+                self.orders[name].status = "cancelled"
+        return held
+
     def apply(self, item: str) -> None:
         shelf = self.shelves[item]
         for time, stock, adjust in shelf.told:
@@ -119,6 +134,7 @@ lines = st.lists(st.tuples(items, st.integers(1, 4)), min_size=1, max_size=3)
 lateness = st.integers(0, 8)
 adjustments = st.integers(-6, 12).filter(bool)
 shortages = st.sampled_from(["backorder", "backorder", "reject"])
+hold_minutes = st.sampled_from([None, 1, 30])
 
 
 class StockMachine(RuleBasedStateMachine):
@@ -144,8 +160,8 @@ class StockMachine(RuleBasedStateMachine):
         known = list(self.paper.orders)
         return [known[n] if n < len(known) else f"unknown {self.items[0]}" for n in wanted]
 
-    @rule(orders=st.lists(st.tuples(lines, shortages), min_size=1, max_size=4))
-    def place(self, orders: list[tuple[list[tuple[int, int]], Any]]) -> None:
+    @rule(orders=st.lists(st.tuples(lines, shortages, hold_minutes), min_size=1, max_size=4))
+    def place(self, orders: list[tuple[list[tuple[int, int]], Any, int | None]]) -> None:
         self.begin()
         bodies = [
             PlaceOrder.model_validate(
@@ -153,16 +169,18 @@ class StockMachine(RuleBasedStateMachine):
                     "order_id": reference(),
                     "lines": [{"item": self.items[i], "quantity": n} for i, n in wanted],
                     "on_shortage": on_shortage,
+                    "hold_minutes": minutes,
                 }
             )
-            for wanted, on_shortage in orders
+            for wanted, on_shortage, minutes in orders
         ]
         assert self.placed(bodies) == [True] * len(bodies)
         for body in bodies:
             needs: Counter[str] = Counter()
             for line in body.lines:
                 needs[line.item] += line.quantity
-            self.paper.orders[str(body.order_id)] = PaperOrder(needs, body.on_shortage)
+            paper_order = PaperOrder(needs, body.on_shortage, body.hold_minutes)
+            self.paper.orders[str(body.order_id)] = paper_order
         self.bodies += bodies
 
     @rule(wanted=picks)
@@ -192,6 +210,17 @@ class StockMachine(RuleBasedStateMachine):
         asked = [update_order.Change(*change) for change in changes]
         results = retrying(lambda: update_order.change_orders(self.connection, asked))
         assert answers(results) == expected
+
+    @rule(wanted=st.lists(st.integers(0, 30), min_size=1, max_size=8, unique=True))
+    def expire(self, wanted: list[int]) -> None:
+        self.begin()
+        names = self.names(wanted)
+        expected = self.paper.expire(names)
+        sql = """UPDATE orders SET due_at = '1970-01-01' WHERE status = 'confirmed'
+          AND order_id IN (SELECT jsonb_array_elements_text(CAST(:names AS jsonb)))"""
+        self.connection.run(sql, names=names)
+        results = retrying(lambda: expire_orders(self.connection, names))
+        assert [bool(events) for events in results] == expected
 
     @rule(item=items, stock=st.integers(0, 12), steps_late=lateness, at_once=st.booleans())
     def tell_count(self, item: int, stock: int, steps_late: int, at_once: bool) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from orderflow.database import Connection, retrying, statement
 from orderflow.errors import OrderFlowError
+from orderflow.holds import expire_orders
 from orderflow.models import ChangeInventory, PlaceOrder
 from tests.functions.support import module_of, reference
 
@@ -39,17 +40,20 @@ class Shop:
     def work(self, seed: int) -> None:
         chance = random.Random(seed)
         steps = [self.place, self.decide, self.decide, self.change, self.tell, self.update]
+        steps += [self.expire]
         with connected(self._url) as connection:
             for _ in range(STEPS):
                 chance.choice(steps)(connection, chance)
 
     def place(self, connection: Connection, chance: random.Random) -> None:
         create = module_of("create_order")
+        hold = chance.choice([None, 1])
         lines = [
             {"item": chance.choice(self.items), "quantity": chance.randint(1, 4)}
             for _ in range(chance.randint(1, 3))
         ]
-        bodies = [PlaceOrder.model_validate({"order_id": reference(), "lines": lines})] * 2
+        body = {"order_id": reference(), "lines": lines, "hold_minutes": hold}
+        bodies = [PlaceOrder.model_validate(body)] * 2
         placements = [create.requested(body, None, TRACE) for body in bodies]
         create.place_orders(connection, placements)
         self.orders.append(str(bodies[0].order_id))
@@ -69,6 +73,14 @@ class Shop:
             for name in self.some_orders(chance)[:3]
         ]
         retrying(lambda: update_order.change_orders(connection, changes))
+
+    def expire(self, connection: Connection, chance: random.Random) -> None:
+        names = self.some_orders(chance)
+        sql = """UPDATE orders SET due_at = '1970-01-01'
+          WHERE order_id = :name AND status = 'confirmed' AND hold_minutes IS NOT NULL"""
+        for name in names:
+            connection.run(sql, name=name)
+        retrying(lambda: expire_orders(connection, names))
 
     def tell(self, connection: Connection, chance: random.Random) -> None:
         inventory = module_of("update_inventory")
