@@ -1,10 +1,11 @@
 """The audit: it finds each difference and nothing else, in nobody's way, and mends with a word."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
+import orjson
 import pytest
 
 from orderflow import audit as audits
@@ -14,14 +15,18 @@ from orderflow.database import Connection, retrying
 from orderflow.errors import ConfigurationError
 from orderflow.models import ChangeInventory, PlaceOrder
 from orderflow.repair import Mend, repair
-from tests.functions.support import make_lines, make_order, module_of, own_database, reference
+from tests.functions.support import make_lines, make_order, module_of, own_database
 
 TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
 BY = "Ada of the warehouse"
-# Before a corruption: what a fault in code or hands on the database would not respect either.
+# Around a corruption: none of the database's own rules.
 UNGUARDED = """
 SET session_replication_role = replica;
 DROP INDEX IF EXISTS stock_ledger_once;
+ALTER TABLE orders DROP CONSTRAINT IF EXISTS orders_open_have_a_deadline;
+ALTER TABLE inventory_changes DROP CONSTRAINT IF EXISTS inventory_changes_open_have_a_deadline;
+{sql};
+RESET session_replication_role;
 """
 # Movements that no order and no change made, to keep the sums while something else is wrong.
 EVEN = """
@@ -112,9 +117,8 @@ def shop(copied: str) -> Iterator[Connection]:
         yield connection
 
 
-def corrupt(connection: Connection, sql: str, **names: Any) -> None:
-    with closing(Connection(connection._url)) as intruder:
-        intruder.script(UNGUARDED + sql.format(**names))
+def corrupt(connection: Connection, sql: str) -> None:
+    connection.script(UNGUARDED.format(sql=sql))
 
 
 def found(audited: Audit) -> dict[str, int]:
@@ -126,10 +130,26 @@ def rows(audited: Audit, check: str) -> list[dict[str, Any]]:
     return finding.rows
 
 
-def entries(connection: Connection, item: str) -> list[list[Any]]:
-    sql = """SELECT on_hand_change, reserved_change, reason FROM stock_ledger
-      WHERE item = :item AND kind = 'repair' ORDER BY entry"""
-    return connection.run(sql, item=item)
+def shelf(connection: Connection, item: str) -> tuple[int, int, bool]:
+    sql = "SELECT on_hand, reserved, fill_due FROM stock WHERE item = :item"
+    ((on_hand, reserved, fill_due),) = connection.run(sql, item=item)
+    return on_hand, reserved, fill_due
+
+
+def ledger(connection: Connection, item: str) -> list[dict[str, Any]]:
+    """What GET /inventory/{item} shows of the ledger, newest first."""
+    sql = module_of("list_inventory").SELECT_ITEM
+    ((shown,),) = connection.run(sql, item=item, below=2**63 - 1, count=50)
+    entries: list[dict[str, Any]] = orjson.loads(shown)["ledger"]
+    return entries
+
+
+def changes_of(mends: Sequence[Mend]) -> list[tuple[str, int, int]]:
+    return [
+        (mend.item, mend.what["on_hand_change"], mend.what["reserved_change"])
+        for mend in mends
+        if mend.kind == "entry"
+    ]
 
 
 def test_a_busy_database_holds_and_every_check_looked_at_something(shop: Connection) -> None:
@@ -358,7 +378,9 @@ def test_each_check_has_a_corruption_that_it_alone_finds() -> None:
 
 
 def test_what_has_a_person_s_attention_needs_no_deadline(shop: Connection) -> None:
-    corrupt(shop, "UPDATE orders SET due_at = 'infinity', attention = 'x' WHERE order_id = 'pending'")
+    corrupt(
+        shop, "UPDATE orders SET due_at = 'infinity', attention = 'x' WHERE order_id = 'pending'"
+    )
 
     assert audit(shop).holds
 
@@ -417,3 +439,200 @@ def test_the_audit_holds_up_no_writer_and_sees_none(shop: Connection, copied: st
     assert len(numbers) == len(CHECKS)
     assert audited.holds, audited
     assert found(audit(shop)) == {"ledger": 1}
+
+
+# What --repair makes of it: the entries that it writes, each as item, on hand and reserved.
+MENDABLE: dict[str, list[tuple[str, int, int]]] = {
+    "on hand is another": [("Lamp", 1, 0)],
+    "an item is gone": [("Spare", 0, 0)],
+    "an item without movements has stock": [("Ghost", 1, 0)],
+    "reserved for nobody, with an entry": [("Chair", 0, -1)],
+    "reserved for nobody, without an entry": [("Chair", 0, 0)],
+    "out of the queue": [],
+    "queued for less": [],
+    "queued and confirmed": [],
+    "free stock that nobody offers": [],
+}
+
+
+@pytest.mark.parametrize("name", MENDABLE)
+def test_what_can_be_mended_is_and_a_second_repair_finds_nothing(
+    shop: Connection, name: str
+) -> None:
+    corrupt(shop, CORRUPTIONS[name][0])
+
+    mends = list(repair(shop, BY))
+
+    assert mends
+    assert changes_of(mends) == MENDABLE[name]
+    assert audit(shop).holds
+    assert list(repair(shop, BY)) == []
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS.keys() - MENDABLE.keys())
+def test_what_cannot_be_mended_stays_listed_with_what_to_do(shop: Connection, name: str) -> None:
+    sql, expected, _ = CORRUPTIONS[name]
+    corrupt(shop, sql)
+
+    mends = list(repair(shop, BY))
+
+    left = {check: count for check, count in expected.items() if check not in repairs.MENDABLE}
+    audited = audit(shop)
+    assert found(audited) == left
+    assert [bool(mends)] == [left != expected]
+    assert all(finding.remedy for finding in audited.findings if finding.found)
+
+
+def test_a_healthy_database_is_left_as_it_is(shop: Connection) -> None:
+    assert list(repair(shop, BY)) == []
+
+
+def test_an_entry_says_who_mended_what_and_shows_in_the_ledger(shop: Connection) -> None:
+    corrupt(shop, "UPDATE stock SET on_hand = 25, reserved = 9 WHERE item = 'Lamp'")
+
+    list(repair(shop, f"  {BY} "))
+
+    newest = ledger(shop, "Lamp")[0]
+    assert (newest["kind"], newest["on_hand_change"], newest["reserved_change"]) == ("repair", 8, 0)
+    assert newest["reason"] == (
+        f"repaired by {BY}: on hand were 25 in stock and 17 in the ledger; "
+        "reserved were 9 in stock, 4 in the ledger and 4 by confirmed orders"
+    )
+    assert shelf(shop, "Lamp") == (25, 4, False)
+
+
+def test_an_item_that_is_gone_comes_back_as_its_ledger_has_it(shop: Connection) -> None:
+    corrupt(shop, "DELETE FROM stock WHERE item IN ('Lamp', 'Spare')")
+
+    list(repair(shop, BY))
+
+    assert (shelf(shop, "Lamp"), shelf(shop, "Spare")) == ((17, 4, False), (18, 0, False))
+    assert ledger(shop, "Spare")[0]["kind"] == "repair"
+
+
+def test_more_held_than_is_on_hand_is_left_to_a_person(shop: Connection) -> None:
+    corrupt(shop, "UPDATE stock SET on_hand = 3, reserved = 1 WHERE item = 'Lamp'")
+
+    mends = list(repair(shop, BY))
+
+    assert changes_of(mends) == [("Lamp", -14, 0)]
+    assert shelf(shop, "Lamp") == (3, 1, False)
+    left = audit(shop)
+    assert found(left) == {"ledger": 1, "reservations": 1}
+    assert "count the item or cancel orders" in left.findings[1].remedy
+    assert list(repair(shop, BY)) == []
+
+
+def test_after_a_count_of_what_is_there_the_rest_is_mended(shop: Connection) -> None:
+    corrupt(shop, "UPDATE stock SET on_hand = 3, reserved = 1 WHERE item = 'Lamp'")
+    list(repair(shop, BY))
+    tell(shop, "Lamp", stock=10)
+    update(shop, "Lamp")
+
+    list(repair(shop, BY))
+
+    assert audit(shop).holds
+    assert shelf(shop, "Lamp") == (10, 4, False)
+
+
+def test_a_short_item_s_reserved_may_fall_to_what_is_held(shop: Connection) -> None:
+    corrupt(shop, "UPDATE stock SET reserved = 7 WHERE item = 'Stool'")
+
+    list(repair(shop, BY))
+
+    assert shelf(shop, "Stool") == (1, 4, False)
+    assert audit(shop).holds
+
+
+def test_units_that_become_free_are_offered_to_those_who_wait(shop: Connection) -> None:
+    taken = EVEN.format(item="Sofa", on_hand=4, reserved=4)
+    corrupt(
+        shop,
+        "UPDATE stock SET on_hand = on_hand + 4, reserved = reserved + 4 WHERE item = 'Sofa';"
+        + taken,
+    )
+
+    mends = list(repair(shop, BY))
+
+    assert [mend.kind for mend in mends if mend.item == "Sofa"] == ["entry", "offer"]
+    assert shelf(shop, "Sofa") == (7, 2, True)
+    update(shop, "Sofa")
+    assert shelf(shop, "Sofa") == (7, 6, False)
+    assert audit(shop).holds
+
+
+def test_long_queues_are_mended_in_small_transactions(
+    shop: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repairs, "QUEUE_ROWS_AT_ONCE", 2)
+    names = [f"late {number}" for number in range(5)]
+    for name in names:
+        place(shop, name, ("Sofa", 9))
+    decide(shop, *names)
+    corrupt(shop, "DELETE FROM backorders WHERE quantity = 9")
+
+    mends = list(repair(shop, BY))
+
+    assert [mend.what["order_id"] for mend in mends] == names
+    assert audit(shop).holds
+
+
+def test_what_is_beyond_one_repair_comes_with_the_next(
+    shop: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repairs, "MAX_DIFFERENCES", 2)
+    corrupt(shop, "INSERT INTO stock SELECT 'ghost ' || n, 1 FROM generate_series(1, 3) AS n")
+
+    first, second = list(repair(shop, BY)), list(repair(shop, BY))
+
+    assert [mend.item for mend in first + second] == ["ghost 1", "ghost 2", "ghost 3"]
+    assert audit(shop).holds
+
+
+def test_an_oversell_that_a_repair_explains_is_one_no_more_and_a_larger_one_is(
+    shop: Connection,
+) -> None:
+    corrupt(shop, "UPDATE stock SET on_hand = on_hand + 5 WHERE item = 'Spare'")
+    place(shop, "in good faith", ("Spare", 20))
+    decide(shop, "in good faith")
+    before = audit(shop)
+
+    list(repair(shop, BY))
+
+    assert found(before) == {"ledger": 1, "oversold": 1}
+    assert audit(shop).holds
+    corrupt(
+        shop,
+        "UPDATE stock_ledger SET on_hand_change = 10 WHERE item = 'Spare' AND kind = 'count';"
+        + EVEN.format(item="Lamp", on_hand=0, reserved=0)
+        + "UPDATE stock SET on_hand = on_hand - 10 WHERE item = 'Spare'",
+    )
+    assert found(audit(shop)) == {"oversold": 1}
+
+
+@pytest.mark.parametrize("by", ["", "  ", "a\nb", "x" * 201])
+def test_a_repair_by_nobody_is_refused_and_mends_nothing(shop: Connection, by: str) -> None:
+    corrupt(shop, CORRUPTIONS["on hand is another"][0])
+
+    with pytest.raises(ConfigurationError, match="--by NAME"):
+        list(repair(shop, by))
+
+    assert found(audit(shop)) == {"ledger": 1}
+
+
+def test_a_repair_waits_for_the_item_and_looks_again(shop: Connection, copied: str) -> None:
+    corrupt(shop, CORRUPTIONS["reserved for nobody, without an entry"][0])
+    with closing(Connection(copied)) as other:
+        other.run("BEGIN")
+        other.script("UPDATE stock SET reserved = reserved - 1 WHERE item = 'Chair'")
+        mends: list[Mend] = []
+        repairing = threading.Thread(target=lambda: mends.extend(repair(shop, BY)))
+        repairing.start()
+        sql = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        while other.run(sql) == [[0]]:
+            assert repairing.is_alive()
+        other.run("COMMIT")
+        repairing.join()
+
+    assert mends == []
+    assert audit(shop).holds
