@@ -5,17 +5,14 @@ is just arriving on it, and its process ends without a chance to finish what no 
 """
 
 import asyncio
-import os
 import signal
-import socket
 from collections.abc import Awaitable, Callable
-from contextlib import closing, suppress
 from functools import cache
 from types import FrameType
-from typing import Any, cast
 
 from uvicorn.server import Server
 
+from orderflow.accepting import Listeners
 from orderflow.logs import logger
 
 # All of it together ends before the 30 s after which Kubernetes, gunicorn and the local runtime
@@ -37,6 +34,7 @@ class Stop:
     def __init__(self, server: Server) -> None:
         self.begun = False
         self._server = server
+        self._listeners = Listeners(server)
         self._loop = asyncio.get_running_loop()
         self._leaving: asyncio.Task[None] | None = None
         signal.signal(signal.SIGTERM, self._asked)
@@ -53,7 +51,7 @@ class Stop:
         state, idle_s = self._server.server_state, self._server.config.timeout_keep_alive
         try:
             await self._until(lambda: not state.connections, LAME_DUCK_S)
-            await self._close_listeners()
+            await self._listeners.close()
             await self._until(lambda: not state.connections, idle_s + QUIET_MARGIN_S)
             await self._until(lambda: not state.tasks, BUSY_S)
             await self._finish()
@@ -71,32 +69,6 @@ class Stop:
         deadline = self._loop.time() + within_s
         while not done() and self._loop.time() < deadline:  # noqa: ASYNC110 (only at the end)
             await asyncio.sleep(POLL_S)
-
-    async def _close_listeners(self) -> None:
-        """Close them, and take in who is connected and waits there: closing resets those."""
-        for listening in self._server.servers:
-            copies = [socket.socket(fileno=os.dup(s.fileno())) for s in listening.sockets]
-            listening.close()
-            for waiting in [_emptied(copy) for copy in copies]:
-                for accepted in waiting:
-                    await self._loop.connect_accepted_socket(self._protocol, accepted)
-
-    def _protocol(self) -> asyncio.Protocol:
-        # As the server makes its own, which it keeps to itself.
-        server, protocol = self._server, cast(Any, self._server.config.http_protocol_class)
-        state = server.lifespan.state
-        made = protocol(config=server.config, server_state=server.server_state, app_state=state)
-        return cast(asyncio.Protocol, made)
-
-
-def _emptied(listener: socket.socket) -> list[socket.socket]:
-    """Accept all connections that are there, and close the listener before there is another."""
-    accepted = []
-    listener.setblocking(False)
-    with closing(listener), suppress(BlockingIOError):
-        while True:
-            accepted.append(listener.accept()[0])
-    return accepted
 
 
 @cache

@@ -106,6 +106,7 @@ class Line:
     """A caller's connection. It is given up when the answer says so, as HTTP/1.1 asks."""
 
     def __init__(self) -> None:
+        self.retry_after_s = 0.0
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def exchange(self, ports: Callable[[], int], request: bytes, *, keep: bool) -> str:
@@ -144,6 +145,7 @@ class Line:
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         fields = dict(line.split(b": ", 1) for line in head.strip().split(b"\r\n")[1:])
         await reader.readexactly(int(fields.get(b"content-length", b"0")))
+        self.retry_after_s = float(fields.get(b"retry-after", 0))
         if fields.get(b"connection") == b"close" or not keep:
             self.close()
         return head.split()[1].decode()
@@ -205,5 +207,6 @@ class Load:
             request = order_request(order_id, self.item)
             outcome = await line.exchange(self._port, request, keep=keep)
             self.tally.note(outcome, order_id, time.monotonic() - started)
-            await asyncio.sleep(0.01 if outcome == "refused" else self._pause_s)
+            pause_s = 0.01 if outcome == "refused" else self._pause_s
+            await asyncio.sleep(max(pause_s, line.retry_after_s))
         line.close()
