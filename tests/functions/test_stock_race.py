@@ -2,19 +2,19 @@
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from orderflow.database import Connection, retrying, statement
+from orderflow.audit import Audit, audit
+from orderflow.database import Connection, retrying
 from orderflow.errors import OrderFlowError
 from orderflow.holds import expire_orders
 from orderflow.models import ChangeInventory, PlaceOrder
-from tests.functions.support import module_of, reference
+from orderflow.repair import Mend, repair
+from tests.functions.support import module_of, own_database, reference
 
-SELECT_VIOLATIONS = statement(Path(__file__).with_name("select_violations.sql"))
 TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
 THREADS = 4
 STEPS = 60  # a thread; each is one transaction or two
@@ -99,31 +99,76 @@ class Shop:
         assert not [result for result in results if isinstance(result, OrderFlowError)]
 
 
-def test_whatever_runs_at_once_no_commit_breaks_a_promise(
-    postgres: str, database: Connection
-) -> None:
-    shop, done, seen = Shop(postgres), threading.Event(), []
+def differences(audited: Audit) -> list[Any]:
+    return [finding for finding in audited.findings if finding.found]
 
-    def look() -> int:
-        looks = 0
-        with connected(postgres) as connection:
-            while not done.is_set():
-                seen.extend(connection.run(SELECT_VIOLATIONS, items=shop.items))
-                looks += 1
-        return looks
 
-    with ThreadPoolExecutor(THREADS + 1) as threads:
-        looking = threads.submit(look)
+def run_at_once(shop: Shop, beside: Callable[[], None], runs: int = 1) -> int:
+    """Run all threads of the shop, and `beside` again and again until they are done."""
+    done = threading.Event()
+
+    def again() -> int:
+        times = 0
+        while not done.is_set():
+            beside()
+            times += 1
+        return times
+
+    with ThreadPoolExecutor(THREADS + runs) as threads:
+        running = [threads.submit(again) for _ in range(runs)]
         try:
             list(threads.map(shop.work, range(THREADS)))
         finally:
             done.set()
+    return sum(times.result() for times in running)
 
-    assert seen == []
-    assert looking.result() > 20
+
+def fill_all(shop: Shop, connection: Connection) -> None:
     update_items = module_of("apply_inventory").update_items
-    retrying(lambda: update_items(database, shop.items))
-    sql = """SELECT item FROM stock
-      WHERE fill_due AND item IN (SELECT jsonb_array_elements_text(CAST(:items AS jsonb)))"""
-    assert database.run(sql, items=shop.items) == []
-    assert database.run(SELECT_VIOLATIONS, items=shop.items) == []
+    retrying(lambda: update_items(connection, shop.items))
+
+
+def test_whatever_runs_at_once_no_commit_breaks_a_promise(postgres: str) -> None:
+    with own_database(postgres) as url, connected(url) as connection:
+        shop, seen = Shop(url), list[Any]()
+
+        looks = run_at_once(shop, lambda: seen.extend(differences(audit(connection))))
+
+        assert seen == []
+        assert looks > 20
+        fill_all(shop, connection)
+        assert connection.run("SELECT item FROM stock WHERE fill_due") == []
+        assert differences(audit(connection)) == []
+
+
+def test_repairs_at_once_with_all_else_mend_everything_and_break_nothing(postgres: str) -> None:
+    with own_database(postgres) as url, connected(url) as connection:
+        shop, mends = Shop(url), list[Mend]()
+        chance = random.Random(1)
+
+        def spoil_and_mend() -> None:
+            with connected(url) as own:
+                spoil(own, chance.choice(shop.items))
+                mends.extend(repair(own, "two at once"))
+
+        run_at_once(shop, spoil_and_mend, runs=2)
+
+        mends.extend(repair(connection, "the last"))
+        fill_all(shop, connection)
+        assert {mend.kind for mend in mends} >= {"entry", "backorder"}
+        # Every entry was told, and nothing remains to be mended.
+        entries = connection.run("SELECT entry FROM stock_ledger WHERE kind = 'repair'")
+        told = sorted(mend.what["entry"] for mend in mends if mend.kind == "entry")
+        assert told == sorted(entry for (entry,) in entries)
+        assert differences(audit(connection)) == []
+
+
+def spoil(connection: Connection, item: str) -> None:
+    """Do what hands on the database do: another figure, a reservation too many, a queue cut."""
+    connection.script(f"""
+      UPDATE stock SET on_hand = on_hand + 2, reserved = reserved + 1
+      WHERE item = '{item}' AND reserved <= on_hand + 1;
+      DELETE FROM backorders WHERE (item, position) IN (
+        SELECT item, position FROM backorders WHERE item = '{item}' ORDER BY position LIMIT 1
+      );
+    """)
