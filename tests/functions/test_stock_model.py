@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from orderflow.audit import audit
 from orderflow.database import Connection, retrying
 from orderflow.errors import Conflict, InvalidInput, Later, NotFound, OrderFlowError
 from orderflow.holds import expire_orders
@@ -309,14 +310,18 @@ class StockMachine(RuleBasedStateMachine):
         for order in self.paper.waiting():
             assert not self.paper.fits(order) or due & order.needs.keys()
 
+    def teardown(self) -> None:
+        audited = audit(self.connection)
+        assert audited.holds, audited
+
 
 def answers(results: Sequence[object]) -> list[Answer]:
     """Return the error of each result, if it is one."""
     return [type(result) if isinstance(result, OrderFlowError) else None for result in results]
 
 
-def test_any_sequence_of_transactions_leaves_what_the_paper_says(database: Connection) -> None:
-    StockMachine.connection = database
+def test_any_sequence_of_transactions_leaves_what_the_paper_says(alone: Connection) -> None:
+    StockMachine.connection = alone
 
     run_state_machine_as_test(
         StockMachine,
