@@ -1,8 +1,8 @@
 -- Stores each event once, however often it fails, in one statement. Equal ones of a batch are one
 -- row that counts them, and tells of the last. Inserted in order of identity, so that processes
--- that get the same letters do not deadlock. What was sent again and came back is kept again, even
--- before Kafka's acknowledgement of it was noted; what is still to be sent is only counted, and
--- what was discarded stays so. The redrive that it came back from is the newest.
+-- that get the same letters do not deadlock. What was sent again and came back is kept again; what
+-- is still to be sent, and what was discarded, is only counted. The redrive that an event came back
+-- from is the newest that sent it.
 WITH arrived AS (
   SELECT * FROM json_to_recordset(CAST(:letters AS json)) AS letter (
     number integer, identity text, event_id text, type text, order_id text, item text,
@@ -34,15 +34,7 @@ kept AS (
     error = EXCLUDED.error,
     failures = letter.failures + EXCLUDED.failures,
     last_failed_at = now(),
-    state = CASE
-      WHEN letter.state IN ('redriven', 'redriving') AND (
-        SELECT sent_at IS NOT NULL FROM redriven_letters AS newest
-        WHERE newest.letter = letter.position
-        ORDER BY newest.redrive DESC
-        LIMIT 1
-      ) THEN 'kept'
-      ELSE letter.state
-    END
+    state = CASE letter.state WHEN 'redriven' THEN 'kept' ELSE letter.state END
   RETURNING position
 )
 UPDATE redriven_letters SET came_back_at = now()

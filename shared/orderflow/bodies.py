@@ -1,12 +1,15 @@
 """Bodies as they come in: bounded in size, in time, and all of them together."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine, Iterator
+from contextlib import closing, contextmanager
+from typing import TypeVar
 
 from starlette.requests import Request
 
 from orderflow.errors import BodyTooLarge, BodyTooSlow, QueueFull
+
+T = TypeVar("T")
 
 MAX_BODY_BYTES = 256 * 1024  # an order of 100 lines is about 25 KiB
 MAX_READING_BYTES = 64 * 1024 * 1024  # of bodies not yet complete: an eighth of the memory there is
@@ -39,14 +42,32 @@ async def read_body(request: Request) -> bytes:
 
     Raises `BodyTooLarge` (413), `BodyTooSlow` (408) or `QueueFull` (503).
     """
-    declared = request.headers.get("content-length", "")
-    size_bytes = int(declared) if declared.isdigit() else MAX_BODY_BYTES
-    if size_bytes > MAX_BODY_BYTES:
+    declared_bytes = _declared_bytes(request, MAX_BODY_BYTES)
+    if declared_bytes > MAX_BODY_BYTES:
         raise _too_large()
-    with _room.taken(size_bytes):
+    return await _within_bounds(_read(request), declared_bytes)
+
+
+async def read_start(request: Request, kept_bytes: int) -> tuple[bytes, int]:
+    """Return at most so many bytes of a body of any length, and its length.
+
+    All of it is read: who has not sent a body to its end may not hear the answer. Raises
+    `BodyTooSlow` (408) or `QueueFull` (503).
+    """
+    size_bytes = min(kept_bytes, _declared_bytes(request, kept_bytes))
+    return await _within_bounds(_read_start(request, kept_bytes), size_bytes)
+
+
+def _declared_bytes(request: Request, otherwise: int) -> int:
+    declared = request.headers.get("content-length", "")
+    return int(declared) if declared.isdigit() else otherwise
+
+
+async def _within_bounds(reading: Coroutine[None, None, T], size_bytes: int) -> T:
+    with closing(reading), _room.taken(size_bytes):
         try:
             async with asyncio.timeout(BODY_WITHIN_S):
-                return await _read(request)
+                return await reading
         except TimeoutError as error:
             raise BodyTooSlow(f"send the body within {BODY_WITHIN_S:g} s") from error
 
@@ -61,6 +82,14 @@ async def _read(request: Request) -> bytes:
         if read_bytes > MAX_BODY_BYTES:
             raise _too_large()
     return b"".join(chunks)
+
+
+async def _read_start(request: Request, kept_bytes: int) -> tuple[bytes, int]:
+    kept, read_bytes = bytearray(), 0
+    async for chunk in request.stream():
+        kept += chunk[: kept_bytes - len(kept)]
+        read_bytes += len(chunk)
+    return bytes(kept), read_bytes
 
 
 def _too_large() -> BodyTooLarge:

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from orderflow.attempts import counted
+from orderflow.bodies import MAX_BODY_BYTES, read_start
 from orderflow.errors import InvalidInput, MalformedBody, MethodNotAllowed, OrderFlowError
 from orderflow.events import EventData
 from orderflow.texts import MAX_FILTERED, storable
@@ -24,7 +25,6 @@ from orderflow.web import HEALTH_PATHS, answering, health, note, parsed, registe
 E = TypeVar("E", bound=EventData)
 Handler = Callable[[Request], Awaitable[Response]]
 
-MAX_EVENT_BYTES = 256 * 1024  # as much as a caller may send over HTTP; an order is about 25 KiB
 # Of a problem's detail as JSON: a dead letter carries the first 1,024 bytes of the whole answer.
 MAX_DETAIL_BYTES = 800
 PLAIN_RECORD = "dev.knative.kafka.event"  # what Knative makes of a record that is no CloudEvent
@@ -45,7 +45,7 @@ class RawEvent(NamedTuple):
 def event(model: type[E]) -> Callable[[Callable[[E], Awaitable[None]]], Handler]:
     """Register an async function that takes the data of one type of event.
 
-    An event of another type, over `MAX_EVENT_BYTES`, or with data that is not of `model`, is
+    An event of another type, over `MAX_BODY_BYTES`, or with data that is not of `model`, is
     answered 422; so is one that has failed too often (see `attempts`).
     """
 
@@ -74,7 +74,7 @@ def raw_event(kept_bytes: int) -> Callable[[Callable[[RawEvent], Awaitable[None]
     def decorate(function: Callable[[RawEvent], Awaitable[None]]) -> Handler:
         async def take(request: Request) -> None:
             attributes = _raw_attributes(request.headers.raw)
-            await function(RawEvent(attributes, *await _body(request, kept_bytes)))
+            await function(RawEvent(attributes, *await read_start(request, kept_bytes)))
 
         return _posted(function.__name__, take)
 
@@ -104,25 +104,15 @@ def _shorten(error: OrderFlowError) -> None:
         error.detail = error.detail[: len(error.detail) * 3 // 4]
 
 
-async def _body(request: Request, kept_bytes: int) -> tuple[bytes, int]:
-    # Read to its end also when it is too long: who has not sent all of it might not hear the
-    # answer. Kafka's limit of a record bounds its length, the Service's timeout the time.
-    kept, length_bytes = bytearray(), 0
-    async for chunk in request.stream():
-        kept += chunk[: kept_bytes - len(kept)]
-        length_bytes += len(chunk)
-    return bytes(kept), length_bytes
-
-
 async def cloud_event_of(request: Request) -> CloudEvent:
     """Return the CloudEvent of a request; raises `InvalidInput` when it is none, or too large.
 
     Binary mode, which is all that Knative's Kafka dispatcher sends, is read here: the SDK's own
     reading takes ten times as long. Structured mode goes to the SDK.
     """
-    body, length_bytes = await _body(request, MAX_EVENT_BYTES)
-    if length_bytes > MAX_EVENT_BYTES:
-        raise InvalidInput(f"data of {length_bytes} bytes; at most {MAX_EVENT_BYTES} are read")
+    body, length_bytes = await read_start(request, MAX_BODY_BYTES)
+    if length_bytes > MAX_BODY_BYTES:
+        raise InvalidInput(f"data of {length_bytes} bytes; at most {MAX_BODY_BYTES} are read")
     try:
         if b"ce-specversion" not in dict(request.headers.raw):
             return from_http(dict(request.headers), body)

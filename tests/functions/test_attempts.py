@@ -12,6 +12,7 @@ from starlette.routing import Route
 from orderflow import attempts
 from orderflow.attempts import MAX_ATTEMPTS, forget_attempts
 from orderflow.batch import Worker
+from orderflow.bodies import MAX_BODY_BYTES
 from orderflow.database import Connection
 from orderflow.errors import (
     ConfigurationError,
@@ -22,7 +23,7 @@ from orderflow.errors import (
     QueueFull,
 )
 from orderflow.events import OrderPlaced, Tick
-from orderflow.trigger import MAX_EVENT_BYTES, event
+from orderflow.trigger import event
 from tests.functions.support import ce_headers, reference
 
 Attempt = Callable[[OrderPlaced], Awaitable[None]]
@@ -225,7 +226,7 @@ async def test_a_clock_is_not_counted(database: Connection) -> None:
 @pytest.mark.parametrize(("size_bytes", "status"), [(0, 204), (1, 422), (9_000_000, 422)])
 async def test_data_over_the_limit_is_never_read(size_bytes: int, status: int) -> None:
     body = b'{"order_id":"x","more":"%b"}'
-    content = body % (b"x" * (MAX_EVENT_BYTES - len(body) + 2 + size_bytes))
+    content = body % (b"x" * (MAX_BODY_BYTES - len(body) + 2 + size_bytes))
     headers = ce_headers(TYPES[OrderPlaced])
 
     answer = await client_of(failing_with(None)).post("/", content=content, headers=headers)

@@ -172,15 +172,12 @@ async def test_plain_records_are_told_apart_by_their_time(database: Connection) 
     assert [letter["failures"] for letter in letters_of(database, event_id)] == [1, 2]
 
 
-@pytest.mark.parametrize("state", ["redriven", "redriving"])
-async def test_what_was_sent_again_and_came_back_is_kept_again(
-    database: Connection, state: str
-) -> None:
+async def test_what_was_sent_again_and_came_back_is_kept_again(database: Connection) -> None:
     event_id = reference("event")
     await fail(event_id)
-    redrive(database, event_id, state)
+    redrive(database, event_id)
     await fail(event_id)
-    redrive(database, event_id, state)
+    redrive(database, event_id)
 
     await fail(event_id)
     await fail(event_id)
