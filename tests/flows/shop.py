@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
+from urllib.parse import quote
 
 import httpx
 
@@ -100,7 +101,7 @@ class Shop:
 
     def order(self, order_id: str) -> dict[str, Any]:
         """What GET /order/{order_id} says."""
-        found: dict[str, Any] = self.call("GET", f"/order/{order_id}").json()
+        found: dict[str, Any] = self.call("GET", f"/order/{quote(order_id, safe='')}").json()
         return found
 
     def status(self, order_id: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -108,6 +110,7 @@ def test_status_tells_what_is_open_and_who_is_behind(shop: Shop) -> None:
     assert shop.order(oldest)["placed_at"] >= status["oldest_open_order"]["placed_at"]
     assert status["outbox_backlog"] >= 0
     assert status["inventory_changes_unapplied"] >= 0
+    assert status["attention"].keys() == {"orders", "inventory_changes"}
     groups = {"orderflow-process-order", "orderflow-apply-inventory"}
     assert status["consumer_lag"].keys() == groups
     assert all(lag >= 0 for lag in status["consumer_lag"].values())
@@ -122,6 +125,79 @@ def test_status_of_a_shop_at_rest_has_no_backlog(shop: Shop) -> None:
         return status["outbox_backlog"] == 0 and not any(status["consumer_lag"].values())
 
     eventually(at_rest)
+
+
+def test_explain_tells_a_person_and_a_program_what_get_order_says(shop: Shop) -> None:
+    item, order_id = reference("item"), f"it's {reference()}"
+    shop.placed("backordered", order_id=order_id, item=item, quantity=3)
+    shown = shop.call("GET", f"/order/{quote(order_id)}").json()
+
+    told = orderflow("explain", order_id, "--data", str(shop.data))
+    as_json = orderflow("explain", order_id, "--json", "--postgres", shop.servers[0])
+
+    assert told.returncode == as_json.returncode == 0
+    assert f"order {order_id}  backordered" in told.stdout
+    assert f"waits for   stock: 3 more {item}" in told.stdout
+    assert f"""  POST /inventory {{"item": "{item}", "adjust": 3}}""" in told.stdout.splitlines()
+    explained = json.loads(as_json.stdout)
+    assert explained["waiting"] == shown["waiting"]
+    assert explained["history"] == shown["history"]
+
+
+@pytest.mark.parametrize("command", ["explain", "retry"])
+def test_unknown_order_is_said_in_one_line(shop: Shop, command: str) -> None:
+    order_id = reference()
+
+    refused = orderflow(command, order_id, "--data", str(shop.data))
+
+    assert refused.returncode == 1
+    assert said(refused) == f"orderflow: there is no order {order_id}"
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["named", "--attention"])
+def test_retry_moves_an_order_that_is_announced_no_more(shop: Shop, named: bool) -> None:
+    order_id = f"stuck order {reference()}"
+    shop.query(
+        """WITH stuck AS (
+          INSERT INTO orders (
+            order_id, fingerprint, on_shortage, traceparent, announcements, due_at, attention
+          )
+          VALUES (:id, '', 'backorder', '', 200, 'infinity', 'still pending')
+          RETURNING position
+        ), history AS (
+          INSERT INTO order_history (position, sequence, status, cause)
+          SELECT position, 1, 'pending', 'order received' FROM stuck
+        )
+        INSERT INTO order_lines (position, line, item, quantity)
+        SELECT position, 1, :id, 1 FROM stuck""",
+        id=order_id,
+    )
+    explained = orderflow("explain", order_id, "--data", str(shop.data)).stdout
+    command = shlex.split(explained.splitlines()[-1]) if named else ["", "retry", "--attention"]
+
+    retried = orderflow(*command[1:], "--data", str(shop.data))
+
+    assert f"order {order_id} will be announced within 10 s" in retried.stdout.splitlines()
+    assert retried.returncode == 0
+    shop.await_status(order_id, "backordered")
+
+
+def test_retry_of_an_order_that_is_decided_says_why_not(shop: Shop) -> None:
+    order_id = shop.placed("backordered", item=reference("item"), quantity=1)
+
+    refused = orderflow("retry", order_id, "--data", str(shop.data))
+
+    assert refused.returncode == 1
+    told = f"order {order_id} is backordered; only what is pending is announced again"
+    assert said(refused) == f"orderflow: {told}"
+
+
+@pytest.mark.parametrize("arguments", [[], ["x", "--attention"]], ids=str)
+def test_retry_wants_either_ids_or_all(shop: Shop, arguments: list[str]) -> None:
+    refused = orderflow("retry", *arguments, "--data", str(shop.data))
+
+    assert refused.returncode == 1
+    assert said(refused) == "orderflow: give either the ids of orders or --attention"
 
 
 def test_migrations_are_applied_once_by_however_many(empty_database: str) -> None:

@@ -95,6 +95,24 @@ def test_cancelled_order_gives_its_stock_to_who_waits(shop: Shop) -> None:
     assert shop.shelf(item)["available"] == 1
 
 
+def test_stock_of_a_hold_that_expires_goes_to_who_waits(shop: Shop) -> None:
+    item = reference("item")
+    shop.stock(item, 5)
+    held = shop.placed("confirmed", item=item, quantity=5, hold_minutes=30)
+    waiting = shop.placed("backordered", item=item, quantity=4)
+    deadline = shop.order(held)["waiting"]["at_deadline"]
+
+    shop.query("UPDATE orders SET due_at = now() WHERE order_id = :id", id=held)
+
+    shop.await_status(waiting, "confirmed")
+    assert deadline == "its hold of 30 minutes ends: it is cancelled, and its stock is free again"
+    assert shop.history(held) == ["pending", "confirmed", "cancelled"]
+    assert shop.order(held)["history"][-1]["cause"] == "hold of 30 minutes expired"
+    assert shop.shelf(item)["available"] == 1
+    events = awaited_events(shop, held, 2)
+    assert events[-1].attributes()["ce_type"] == "orderflow.order.cancelled.v1"
+
+
 @pytest.mark.parametrize(
     ("status", "on_hand", "kind"), [("cancelled", 5, "release"), ("shipped", 2, "ship")]
 )
