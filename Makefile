@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo test lint bench
+.PHONY: help install up demo test lint bench chaos
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
@@ -26,6 +26,9 @@ lint: $(INSTALLED) ## style and types
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 	@for main in functions/*/main.py; do $(RUN) -m mypy --no-error-summary $$main || exit 1; done
+
+chaos: $(INSTALLED) ## 100 faults at random under load, on both brokers (ARGS="--seed 7 --faults 20")
+	@$(RUN) -m tests.chaos $(ARGS)
 
 bench: $(INSTALLED) ## speed, as ratios measured side by side
 	@$(RUN) -m tests.bench $(ARGS)

@@ -1,0 +1,1 @@
+"""Faults at random, under load: what was promised holds all the same."""

@@ -1,0 +1,160 @@
+"""A shop with all that can be taken from it: its servers, the ways to them, and its processes."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
+from pathlib import Path
+from signal import SIGCONT, SIGKILL, SIGQUIT, SIGSTOP
+from typing import Any, TypeVar
+
+from knative_local import postgres
+from knative_local.ports import free_port
+from knative_local.postgres import embedded_postgres
+from orderflow.database import Connection
+from orderflow.topics import create_topics
+from tests.brokers import Broker
+from tests.chaos.proxy import Proxy
+from tests.flows.shop import DEADLINE_S, POLL_S, Shop, await_ready, of_group, start
+
+T = TypeVar("T")
+
+SAID_LAST = 15  # lines of each log that tell why something hangs
+
+
+class Site:
+    """One OrderFlow that reaches its servers through proxies; all of it can be taken away.
+
+    Only processes that were started here are signalled: those in the shop's own state file, and
+    the servers.
+    """
+
+    def __init__(self, folder: Path, broker_kind: type[Broker]) -> None:
+        self.to_postgres, self.to_kafka = Proxy(), Proxy()
+        for name in ("broker", "shop"):
+            (folder / name).mkdir()
+        self.broker = broker_kind(folder / "broker", self.to_kafka.port)
+        self._folder, self._postgres_port = folder, free_port()
+        self._postgres = ExitStack()
+        self._killed: set[int] = set()
+        self.shop: Shop
+
+    async def open(self) -> None:
+        """Start all of it."""
+        await self.to_postgres.open(self._postgres_port)
+        await self.to_kafka.open(self.broker.port)
+        await asyncio.gather(
+            asyncio.to_thread(self.broker.start), asyncio.to_thread(self.start_postgres)
+        )
+        await self._open_shop(None)
+
+    async def close(self) -> None:
+        """End all of it, as its operator does; whatever of it is gone already is no trouble."""
+        try:
+            if hasattr(self, "shop") and self.shop.process.poll() is None:
+                self.shop.process.terminate()
+                await asyncio.to_thread(self.shop.process.wait, DEADLINE_S * 2)
+        finally:
+            await self.to_kafka.close()
+            await self.to_postgres.close()
+            self.broker.stop()
+            self._postgres.close()
+
+    async def _open_shop(self, port: int | None) -> None:
+        self.shop = start(
+            self._folder / "shop" / "data",
+            port=port,
+            postgres=postgres.url(self.to_postgres.port),
+            kafka=self.to_kafka.address,
+        )
+        await asyncio.to_thread(await_ready, self.shop)
+
+    async def reopen(self) -> None:
+        """Kill the supervisor, and run another on what is left."""
+        os.kill(self.shop.process.pid, SIGKILL)
+        await asyncio.to_thread(self.shop.process.wait)
+        await self._open_shop(self.shop.port)
+
+    def start_postgres(self) -> None:
+        """Run the database on the data it has."""
+        self._postgres.enter_context(embedded_postgres(self._folder, self._postgres_port))
+
+    def crash_postgres(self, how: str) -> None:
+        """End the database without a checkpoint: "at once", or as a power cut does, "killed"."""
+        pid_file = self._folder / "postgres" / "postmaster.pid"
+        pid = int(pid_file.read_text().split()[0])
+        os.kill(pid, SIGKILL if how == "killed" else SIGQUIT)
+        self._postgres.close()
+
+    def start_broker(self) -> None:
+        """Run the broker again, with the topics that it may have forgotten."""
+        self.broker.start()
+        create_topics(self.broker.address)
+
+    def process(self, target: str) -> int | None:
+        """A component's process, or, of `NAME worker`, the one that it has forked; if any."""
+        name, _, worker = target.partition(" ")
+        (master,) = (c["pid"] for c in self.shop.components() if c["name"] == name)
+        if master is None or not worker:
+            return master
+        return next((pid for pid in of_group(master) if pid != master), None)
+
+    def kill(self, pid: int) -> None:
+        """Kill a process of the shop; the component that it is must come back as another."""
+        self._killed.add(pid)
+        os.kill(pid, SIGKILL)
+
+    @contextmanager
+    def frozen(self, name: str) -> Iterator[None]:
+        """Let a component do nothing during the block."""
+        group = self.process(name)
+        assert group is not None, f"{name} does not run"
+        os.killpg(group, SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(group, SIGCONT)
+
+    def not_ready(self) -> list[str]:
+        """Name components that are not there, or are still the process that was killed."""
+        return [
+            f"{component['kind']} {component['name']} is {component['state']}"
+            for component in self.shop.components()
+            if component["state"] != "ready" or component["pid"] in self._killed
+        ]
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """To the database, past all that stands between it and the shop."""
+        with closing(Connection(postgres.url(self._postgres_port))) as connection:
+            yield connection
+
+    def query(self, sql: str, **parameters: object) -> list[list[Any]]:
+        """Look into the database."""
+        with self.connection() as connection:
+            return connection.run(sql, **parameters)
+
+    def said_last(self) -> str:
+        """The last lines of every log."""
+        logs = sorted((self._folder / "shop" / "data" / "logs").glob("*.log"))
+        tails = ["\n".join(log.read_text().splitlines()[-SAID_LAST:]) for log in logs]
+        return "\n".join(f"--- {log.name}\n{tail}" for log, tail in zip(logs, tails, strict=True))
+
+
+@asynccontextmanager
+async def open_site(folder: Path, broker_kind: type[Broker]) -> AsyncIterator[Site]:
+    """A site during the block."""
+    site = Site(folder, broker_kind)
+    try:
+        await site.open()
+        yield site
+    finally:
+        await site.close()
+
+
+async def until(look: Callable[[], T | None], within_s: float = DEADLINE_S) -> T:
+    """Return what `look`, in a thread, returns once that is true; raises TimeoutError."""
+    async with asyncio.timeout(within_s):
+        while not (seen := await asyncio.to_thread(look)):  # noqa: ASYNC110 (of processes)
+            await asyncio.sleep(POLL_S)
+    return seen
