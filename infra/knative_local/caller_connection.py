@@ -36,6 +36,8 @@ MAX_HEAD_BYTES = 64 * 1024  # what gunicorn and uvicorn take at most
 SLICE_BYTES = 64 * 1024  # parsed at once: bounds how many pipelined requests are held
 IDLE_TIMEOUT_S = 75.0  # between requests, and for a head to arrive in full
 LINGER_S = 2.0  # for the caller to read the last answer before the connection is closed
+# What may be sent once more when a kept connection turns out to be closed (RFC 9110 section 9.2.2).
+IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"})
 
 
 class CallerConnection(asyncio.Protocol):
@@ -136,6 +138,9 @@ class CallerConnection(asyncio.Protocol):
         exchange.version_1_0 = version == "1.0"
         exchange.head_only = method == b"HEAD"
         exchange.chunked = self._head.chunked
+        # A body is not kept once it is sent, so only what has none can be sent again.
+        bodiless = not exchange.chunked and self._head.length in {None, b"0"}
+        exchange.repeatable = method in IDEMPOTENT and bodiless
         self._route(exchange, method, target, path)
         self._exchanges.append(exchange)
 

@@ -42,8 +42,8 @@ class Exchange:
 
     __slots__ = (
         "answered", "body_ended", "buffered", "caller", "chunked", "complete", "deadline",
-        "function", "head", "head_only", "keep_alive", "local_answer", "pieces", "pool", "started",
-        "version_1_0",
+        "function", "head", "head_only", "keep_alive", "local_answer", "pieces", "pool",
+        "repeatable", "started", "version_1_0",
     )  # fmt: skip
 
     def __init__(self, caller: Caller) -> None:
@@ -54,7 +54,7 @@ class Exchange:
         self.pieces: list[bytes] = []
         self.buffered = 0
         self.chunked = self.head_only = self.version_1_0 = False
-        self.complete = self.started = self.answered = self.body_ended = False
+        self.complete = self.started = self.answered = self.body_ended = self.repeatable = False
         self.keep_alive = True
         self.local_answer: bytes | None = None
         self.deadline = 0.0

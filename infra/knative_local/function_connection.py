@@ -29,7 +29,7 @@ class FunctionConnection(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._out: list[bytes] = []
         self._idle_since = 0.0
-        self._gone = self._paused = False
+        self._gone = self._paused = self._kept = self._answering = False
         self._fresh_parser()
 
     def usable(self, idle_limit_s: float) -> bool:
@@ -40,6 +40,7 @@ class FunctionConnection(asyncio.Protocol):
     def begin(self, exchange: Exchange) -> None:
         """Send this request and pass its answer back."""
         self._exchange = exchange
+        self._answering = False
         exchange.function = self
         self._transport.write(exchange.head + exchange.take_body())
 
@@ -85,6 +86,7 @@ class FunctionConnection(asyncio.Protocol):
         if self._exchange is None:  # an answer to nothing
             self._transport.abort()
             return
+        self._answering = True
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade, BadRequestError):
@@ -102,6 +104,9 @@ class FunctionConnection(asyncio.Protocol):
                 self._out.append(b"0\r\n\r\n")
             self._flush()
             self._finish(reusable=False)
+        elif self._exchange is not None and self._may_repeat(self._exchange):
+            exchange, self._exchange = self._exchange, None
+            self._pool.repeat(exchange)
         elif self._exchange is not None:
             self._fail(ENDED)
         self._pool.lost(self)
@@ -167,11 +172,17 @@ class FunctionConnection(asyncio.Protocol):
         self._idle_since = time.monotonic()
         if reusable and exchange.complete and not self._spoilt and not self._gone:
             self._reset()
+            self._kept = True
             self.resume()
             self._pool.release(self)
         else:
             self._transport.abort()
         exchange.caller.done(reusable=exchange.keep_alive and exchange.complete)
+
+    def _may_repeat(self, exchange: Exchange) -> bool:
+        # Closed before any answer: most likely the function ended a connection that was idle when
+        # it looked, and never saw the request (RFC 9112 section 9.3.1).
+        return self._kept and not self._answering and exchange.repeatable
 
     def _fail(self, detail: str) -> None:
         exchange, self._exchange = self._exchange, None

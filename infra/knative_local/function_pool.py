@@ -9,8 +9,8 @@ from knative_local.exchange import Exchange
 from knative_local.function_connection import FunctionConnection
 
 MAX_CONNECTIONS = 256  # more than one Python process can make use of at once
-# gunicorn closes a connection that was idle for 2 s. A request sent just then is lost and must
-# not be repeated, so connections are given up well before.
+# gunicorn closes a connection that was idle for 2 s. A request sent just then is lost, and most
+# must not be repeated, so connections are given up well before.
 IDLE_LIMIT_S = 1.0
 # A function that has crashed is back in a second or two; callers are held for as long as that.
 CONNECT_WAIT_S = 5.0
@@ -62,6 +62,11 @@ class FunctionPool:
         else:
             connection.begin(exchange)
             exchange.caller.proceed()
+
+    def repeat(self, exchange: Exchange) -> None:
+        """Send a request once more, before all that wait, and not a third time."""
+        exchange.function, exchange.repeatable = None, False
+        self._waiting.appendleft(exchange)
 
     def lost(self, connection: FunctionConnection) -> None:
         """Count a connection out; one more may be opened for those who wait."""

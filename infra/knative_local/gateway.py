@@ -5,6 +5,7 @@
 
 import argparse
 import asyncio
+import resource
 import signal
 import sys
 import time
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-from knative_local.caller_connection import CallerConnection
+from knative_local.caller_connection import LINGER_S, CallerConnection
 from knative_local.errors import LocalRuntimeError
 from knative_local.function_pool import FunctionPool
 from knative_local.manifests import Manifests, load_manifests
@@ -24,7 +25,7 @@ from knative_local.ports import LOOPBACK
 from knative_local.problems import problem
 from knative_local.routing import RouteTable
 
-MAX_CALLERS = 1024  # connections: a soft limit of 1,024 open files is the least systems give
+MAX_CALLERS = 1024  # connections; with those to the functions more files than some systems give
 SWEEP_INTERVAL_S = 0.1  # how late a deadline may be noticed
 DRAIN_S = 30.0  # for answers under way when the gateway is asked to stop
 DRAIN_INTERVAL_S = 0.01
@@ -80,11 +81,14 @@ class Gateway:
 
 
 class _TooMany(asyncio.Protocol):
+    """Answers at once, then drops what comes: closing on it could reset the answer."""
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         answering = cast("asyncio.Transport", transport)
         detail = f"{MAX_CALLERS} connections are open"
         answering.write(problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, close=True))
-        transport.close()
+        answering.write_eof()
+        asyncio.get_running_loop().call_later(LINGER_S, answering.abort)
 
 
 def _address(url: str) -> tuple[str, int]:
@@ -120,6 +124,8 @@ def main() -> int:
     parser.add_argument("--resolve", action="append", default=[], metavar="NAME=URL")
     parser.add_argument("--host", default=LOOPBACK)
     parser.add_argument("--port", type=int, default=8080)
+    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     try:
         uvloop.run(_run(parser.parse_args()))
     except (LocalRuntimeError, OSError) as error:
