@@ -84,6 +84,36 @@ async def test_a_repeated_order_gets_the_first_answer_marked() -> None:
     assert again.headers["idempotent-replayed"] == "true"
 
 
+@pytest.mark.parametrize("hold_minutes", [..., None, 1, 525_600])
+async def test_how_long_stock_is_held_is_stored_and_shown(hold_minutes: Any) -> None:
+    item = reference("item")
+    order_id = await place(item=item, hold_minutes=hold_minutes)
+
+    one = await client_of("list_orders").get(f"/order/{order_id}")
+    listed = await client_of("list_orders").get("/orders", params={"item": item})
+
+    expected = None if hold_minutes is ... else hold_minutes
+    assert one.json()["hold_minutes"] == expected
+    assert [order["hold_minutes"] for order in listed.json()] == [expected]
+
+
+async def test_an_order_with_a_hold_is_repeated_with_it() -> None:
+    body = make_order(hold_minutes=30)
+    first = await post(body)
+
+    again = await post(body)
+
+    assert (again.status_code, again.json()) == (200, first.json())
+
+
+@pytest.mark.parametrize("hold_minutes", [0, 525_601, "30", 1.5])
+async def test_a_wrong_hold_names_its_field(hold_minutes: Any) -> None:
+    response = await post(make_order(hold_minutes=hold_minutes))
+
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"] == "hold_minutes"
+
+
 async def test_the_other_form_of_the_same_order_is_a_repeat() -> None:
     body = make_order()
     await post(body)
@@ -93,7 +123,10 @@ async def test_the_other_form_of_the_same_order_is_a_repeat() -> None:
     assert again.status_code == 200
 
 
-@pytest.mark.parametrize("other", [{"quantity": 2}, {"item": "other"}, {"on_shortage": "reject"}])
+@pytest.mark.parametrize(
+    "other",
+    [{"quantity": 2}, {"item": "other"}, {"on_shortage": "reject"}, {"hold_minutes": 30}],
+)
 async def test_another_body_under_the_same_id_is_refused_and_changes_nothing(
     database: Connection, other: dict[str, Any]
 ) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from orderflow.database import Connection
 from orderflow.facts import SELECT_ORDER
+from orderflow.holds import SELECT_EXPIRED
 from orderflow.reservations import LOCK_ORDERS
 from tests.functions.support import (
     client_of,
@@ -333,10 +334,11 @@ def large(postgres: str) -> Iterator[Connection]:
           SELECT
             'order ' || n, 'key ' || n, '', 'backorder',
             (ARRAY['shipped', 'confirmed', 'pending', 'cancelled'])[n % 4 + 1], '',
-            timestamptz '2026-01-01T00:00:00Z' + n * interval '1 second', '2027-01-01'
+            timestamptz '2026-01-01T00:00:00Z' + n * interval '1 second', now() + interval '1 day'
           FROM generate_series(1, {MANY}) AS n;
           INSERT INTO order_lines (position, line, item, quantity)
           SELECT position, 1, 'item ' || position % 500, 1 FROM orders;
+          UPDATE orders SET attention = 'look' WHERE position % 200 = 2;
           ANALYZE;
         """)
         yield connection
@@ -397,6 +399,34 @@ def test_a_page_reads_as_many_rows_at_any_depth(
         plan = explained(large, sql, below=below, count=PAGE, **filters, **window)
         assert "Seq Scan" not in scans(plan), plan
         assert rows_read(plan) <= PAGE * 6 + 20, (below, plan)
+
+
+def test_what_needs_a_person_is_found_without_reading_the_rest(large: Connection) -> None:
+    sql = module_of("list_orders").SELECT_ORDERS_BY_ATTENTION
+
+    for below in (2**63 - 1, 45_000, 25_000):
+        filters = {"status": None, "item": None, **ALWAYS}
+        plan = explained(large, sql, below=below, count=PAGE, **filters)
+        assert "Seq Scan" not in scans(plan), plan
+        assert rows_read(plan) <= PAGE * 6 + 20, (below, plan)
+
+
+@pytest.mark.parametrize("name", ["CLAIM_OVERDUE_ORDERS", "MARK_OVERDUE_ORDERS"])
+def test_a_tick_finds_what_is_due_without_reading_the_rest(large: Connection, name: str) -> None:
+    sweep = module_of("sweep")
+    parameters = sweep.PAUSES if name == "CLAIM_OVERDUE_ORDERS" else {}
+
+    plan = explained(large, getattr(sweep, name), count=500, **parameters)
+
+    assert "Seq Scan" not in scans(plan), plan
+    assert rows_read(plan) <= 10, plan
+
+
+def test_a_tick_finds_expired_holds_without_reading_the_rest(large: Connection) -> None:
+    plan = explained(large, SELECT_EXPIRED, count=200)
+
+    assert "Seq Scan" not in scans(plan), plan
+    assert rows_read(plan) <= 10, plan
 
 
 def test_one_order_is_found_without_reading_others(large: Connection) -> None:
