@@ -30,7 +30,7 @@ lint: $(INSTALLED) ## style and types
 chaos: $(INSTALLED) ## 100 faults at random under load, on both brokers (ARGS="--seed 7 --faults 20")
 	@$(RUN) -m tests.chaos $(ARGS)
 
-bench: $(INSTALLED) ## speed, as ratios measured side by side
+bench: $(INSTALLED) ## speed, as ratios measured side by side; ARGS=audit: of an audit
 	@$(RUN) -m tests.bench $(ARGS)
 
 $(INSTALLED): requirements.lock pyproject.toml

@@ -4,6 +4,7 @@ import asyncio
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,8 +28,10 @@ from orderflow.database import Connection
 from orderflow.demo_orders import post
 from orderflow.migrate import migrate
 from orderflow.progress import bar
+from orderflow.proof import pending
 from orderflow.stack import MANIFESTS, ROOT
 from orderflow.topics import create_topics
+from tests.bench import audit
 
 ROUNDS = 5  # the median of so many: a noisy machine spoils one or two
 CALLS = 2_000  # a round: seconds of work, and no more, so that all get the same weather
@@ -151,8 +154,11 @@ def events_per_s(argv: Sequence[str], left: Callable[[], int]) -> float:
         return seen / (time.perf_counter() - started)
 
 
-def main() -> None:
-    """Measure, and print the table."""
+def main(arguments: Sequence[str]) -> None:
+    """Measure, and print the table; `audit` measures the audit instead."""
+    if arguments == ["audit"]:
+        audit.main()
+        return
     console = Console()
     with ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
@@ -201,12 +207,6 @@ def event_rates(
     }
 
 
-def pending(database: Connection) -> int:
-    """Return how many orders wait for a decision."""
-    ((count,),) = database.run((HERE / "count_pending.sql").read_text())
-    return int(count)
-
-
 def table(rates: Mapping[str, float]) -> Table:
     """Return the rates and what each is compared with."""
     shown = Table("what", "per second", "ratio", "to", title="medians of rounds that took turns")
@@ -224,4 +224,4 @@ def table(rates: Mapping[str, float]) -> Table:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,2 +1,0 @@
--- Orders that nobody has decided.
-SELECT count(*) FROM orders WHERE status = 'pending';
