@@ -13,6 +13,8 @@ from rich.console import Console
 from knative_local.errors import LocalRuntimeError
 from orderflow import migrate as migrations
 from orderflow.audit_command import audit_command
+from orderflow.cli_dead_letters import app as dead_letters
+from orderflow.cli_options import AsJson, Data, Postgres
 from orderflow.config import database_url, kafka_servers
 from orderflow.database import Connection, statement
 from orderflow.demo import demo as run_demo
@@ -29,10 +31,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-Data = Annotated[Path, typer.Option("--data", help="Folder for the database, logs and state.")]
-Postgres = Annotated[
-    str | None, typer.Option("--postgres", metavar="URL", help="A PostgreSQL of your own.")
-]
+app.add_typer(dead_letters, name="dead-letters", no_args_is_help=True)
 Kafka = Annotated[
     str | None, typer.Option("--kafka", metavar="SERVERS", help="A Kafka of your own.")
 ]
@@ -91,7 +90,7 @@ def audit(
     postgres: Postgres = None,
     repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended.")] = False,
     by: Annotated[str | None, typer.Option(metavar="NAME", help="Who repairs.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Prove from the database, while it is in use, that all adds up; exit 1 if it does not."""
     url = database_address(data, postgres)
@@ -104,7 +103,7 @@ def explain(
     order_id: str,
     data: Data = Path(".data"),
     postgres: Postgres = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Tell why an order waits, when that ends, and the command that moves it."""
     explain_command(database_address(data, postgres), order_id, as_json=as_json)

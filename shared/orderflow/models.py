@@ -2,10 +2,22 @@
 
 import hashlib
 from datetime import UTC, datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 import orjson
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from orderflow.errors import InvalidInput, MalformedBody
+
+M = TypeVar("M", bound=BaseModel)
 
 # No control characters (Knative loses an event with one in an attribute) and no blanks at the
 # ends (HTTP cuts them off a header).
@@ -108,6 +120,23 @@ class ChangeInventory(Body):
     def fingerprint(self) -> str:
         """Return a digest that is equal for bodies that tell the same change."""
         return digest([self.item, self.stock, self.adjust, self.reason, self.occurred_at])
+
+
+def parsed(body: bytes, model: type[M]) -> M:
+    """Return JSON text as `model`; raises `MalformedBody` (400) or `InvalidInput` (422)."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        if faults[0]["type"] == "json_invalid":
+            raise MalformedBody(faults[0]["msg"]) from error
+        errors = [
+            {"field": ".".join(map(str, fault["loc"])) or "(body)", "message": fault["msg"]}
+            for fault in faults
+        ]
+        first = errors[0]
+        detail = f"{first['field']}: {first['message']}"
+        raise InvalidInput(detail, errors=errors) from error
 
 
 def digest(content: object) -> str:

@@ -18,9 +18,10 @@ from orderflow.attempts import counted
 from orderflow.bodies import MAX_BODY_BYTES, read_start
 from orderflow.errors import InvalidInput, MalformedBody, MethodNotAllowed, OrderFlowError
 from orderflow.events import EventData
+from orderflow.models import parsed
 from orderflow.texts import MAX_FILTERED, storable
 from orderflow.trace import continued, trace_id
-from orderflow.web import HEALTH_PATHS, answering, health, note, parsed, register
+from orderflow.web import HEALTH_PATHS, answering, health, note, register
 
 E = TypeVar("E", bound=EventData)
 Handler = Callable[[Request], Awaitable[Response]]

@@ -26,14 +26,13 @@ from orderflow.errors import (
     ConfigurationError,
     InvalidInput,
     Later,
-    MalformedBody,
     MethodNotAllowed,
     NotFound,
     NotJson,
     OrderFlowError,
 )
 from orderflow.logs import logger
-from orderflow.models import IdempotencyKey
+from orderflow.models import IdempotencyKey, parsed
 from orderflow.overload import allow_connections
 from orderflow.stopping import stopping
 from orderflow.trace import continued, trace_id
@@ -116,23 +115,6 @@ async def body_of(request: Request, model: type[M]) -> M:
     if content_type.strip().lower() != "application/json":
         raise NotJson("send Content-Type: application/json")
     return parsed(await read_body(request), model)
-
-
-def parsed(body: bytes, model: type[M]) -> M:
-    """Return JSON text as `model`; raises `MalformedBody` (400) or `InvalidInput` (422)."""
-    try:
-        return model.model_validate_json(body)
-    except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False, include_input=False)
-        if faults[0]["type"] == "json_invalid":
-            raise MalformedBody(faults[0]["msg"]) from error
-        errors = [
-            {"field": ".".join(map(str, fault["loc"])) or "(body)", "message": fault["msg"]}
-            for fault in faults
-        ]
-        first = errors[0]
-        detail = f"{first['field']}: {first['message']}"
-        raise InvalidInput(detail, errors=errors) from error
 
 
 def path_name(request: Request, prefix: str) -> str:
