@@ -57,10 +57,10 @@ class Function:
         return time.monotonic() - started
 
 
-def start_function(name: str, **environment: str) -> Function:
+def start_function(name: str, *flags: str, **environment: str) -> Function:
     """Start a function as its image does, without waiting for it."""
     port = free_port()
-    argv = [program("functions-framework"), "--asgi", "--target", name]
+    argv = [program("functions-framework"), "--asgi", *flags, "--target", name]
     argv += ["--source", str(ROOT / "functions" / name / "main.py")]
     told = {"HOST": LOOPBACK, "PORT": str(port), "LOG_LEVEL": "warning", **environment}
     process = subprocess.Popen(argv, env=os.environ | told, start_new_session=True)
@@ -68,9 +68,9 @@ def start_function(name: str, **environment: str) -> Function:
 
 
 @contextmanager
-def running_function(name: str, **environment: str) -> Iterator[Function]:
+def running_function(name: str, *flags: str, **environment: str) -> Iterator[Function]:
     """Run a function until the block ends, however that comes about."""
-    function = start_function(name, **environment)
+    function = start_function(name, *flags, **environment)
     try:
         eventually(function.is_ready)
         yield function
@@ -108,6 +108,11 @@ class Line:
     def __init__(self) -> None:
         self.retry_after_s = 0.0
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    @property
+    def kept(self) -> bool:
+        """Whether the next request goes over the same connection."""
+        return self._streams is not None
 
     async def exchange(self, ports: Callable[[], int], request: bytes, *, keep: bool) -> str:
         """Send a request; return the status of its whole answer, or what came instead."""
