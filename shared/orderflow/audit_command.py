@@ -16,10 +16,11 @@ from orderflow.repair import Mend, repair
 def audit_command(url: str, *, by: str | None = None, as_json: bool = False) -> bool:
     """Audit the database and print what it found; return whether all holds.
 
-    With `by`, a person's name, mend what can be mended, print each mend, and audit again.
+    With `by`, who answers for it, mend what can be mended, print each mend, and audit again.
     """
     console = Console(quiet=as_json)
     with closing(Connection(url, answer_timeout_s=ANSWER_TIMEOUT_S)) as connection:
+        connection.ping()  # before a bar is drawn: a database that is away is one line
         audited = _audit(connection, console)
         printed = audited.as_json()
         if by is not None:

@@ -20,6 +20,7 @@ from orderflow.database import Connection, statement
 from orderflow.demo import demo as run_demo
 from orderflow.errors import ConfigurationError, OrderFlowError
 from orderflow.order_commands import explain_command, retry_command
+from orderflow.repair import signed
 from orderflow.stack import addresses, database_address, running, serve
 from orderflow.topics import create_topics, lag
 
@@ -93,8 +94,8 @@ def audit(
     as_json: AsJson = False,
 ) -> None:
     """Prove from the database, while it is in use, that all adds up; exit 1 if it does not."""
-    url = database_address(data, postgres)
-    if not audit_command(url, by=(by or "") if repair else None, as_json=as_json):
+    signature = signed(by) if repair else None
+    if not audit_command(database_address(data, postgres), by=signature, as_json=as_json):
         raise typer.Exit(1)
 
 

@@ -41,16 +41,20 @@ class Mend(NamedTuple):
 def repair(connection: Connection, by: str) -> Iterator[Mend]:
     """Mend what can be mended, in small transactions, and yield each mend once it is committed.
 
-    `by` is who answers for it; every entry of the ledger names him. Raises `ConfigurationError`
-    when it names nobody.
+    `by` is who answers for it, as `signed` returns it; every entry of the ledger says so.
     """
-    name = by.strip()
+    items = differing(_look(connection))
+    for start in range(0, len(items), ITEMS_AT_ONCE):
+        yield from _repair_items(connection, items[start : start + ITEMS_AT_ONCE], by)
+
+
+def signed(by: str | None) -> str:
+    """Return the name to sign a repair with; raises `ConfigurationError` when it is none."""
+    name = (by or "").strip()
     if not (0 < len(name) <= MAX_NAME_LENGTH and name.isprintable()):
         wrong = f"give --by NAME, 1 to {MAX_NAME_LENGTH} characters: a repair says who made it"
         raise ConfigurationError(wrong)
-    items = differing(_look(connection))
-    for start in range(0, len(items), ITEMS_AT_ONCE):
-        yield from _repair_items(connection, items[start : start + ITEMS_AT_ONCE], name)
+    return name
 
 
 def differing(found: Audit) -> list[str]:

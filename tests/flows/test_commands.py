@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
@@ -19,6 +19,8 @@ import yaml
 from knative_local.command import program
 from knative_local.ports import LOOPBACK, free_port
 from knative_local.postgres import embedded_postgres
+from orderflow.audit import CHECKS
+from orderflow.database import Connection
 from orderflow.topics import TOPICS
 from tests.brokers import OpenBroker
 from tests.flows.shop import (
@@ -218,6 +220,66 @@ def test_migrations_are_applied_once_by_however_many(empty_database: str) -> Non
     assert (again.returncode, again.stdout) == (0, "nothing to apply\n")
 
 
+@pytest.fixture
+def audited(shop: Shop) -> Iterator[str]:
+    """A database whose only item has more on hand than its ledger says."""
+    server, name = shop.servers[0].rpartition("/")[0], reference("audited").replace("-", "_")
+    with closing(Connection(shop.servers[0])) as connection:
+        connection.script(f"CREATE DATABASE {name}")
+        assert orderflow("migrate", "--postgres", f"{server}/{name}").returncode == 0
+        with closing(Connection(f"{server}/{name}")) as own:
+            own.script("INSERT INTO stock (item, on_hand) VALUES ('Lamp [bold]', 7)")
+        yield f"{server}/{name}"
+        connection.script(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_audit_of_a_shop_at_work_ticks_off_every_check(shop: Shop) -> None:
+    shop.placed("backordered", item=reference("item"), quantity=1)
+
+    printed = orderflow("audit", "--data", str(shop.data))
+
+    assert printed.returncode == 0, printed.stdout
+    assert printed.stdout.count("✔") == len(CHECKS)
+    assert f"{len(CHECKS)}/{len(CHECKS)}" in printed.stderr
+
+
+def test_audit_names_what_differs_and_what_to_do_for_people_and_programs(audited: str) -> None:
+    for_people = orderflow("audit", "--postgres", audited)
+    for_programs = orderflow("audit", "--postgres", audited, "--json")
+
+    assert for_people.returncode == for_programs.returncode == 1
+    assert for_people.stdout.count("✘") == 1
+    assert "Lamp [bold]" in for_people.stdout
+    assert "audit --repair --by NAME" in for_people.stdout
+    told = json.loads(for_programs.stdout)
+    differing = [check for check in told["checks"] if check["found"]]
+    row = {"item": "Lamp [bold]", "on_hand": 7, "on_hand_by_ledger": None}
+    assert not told["holds"]
+    assert [check["check"] for check in differing] == ["ledger"]
+    assert differing[0]["rows"] == [row | {"reserved": 0, "reserved_by_ledger": None}]
+
+
+def test_repair_tells_each_entry_it_wrote_and_audits_again(audited: str) -> None:
+    mended = orderflow("audit", "--postgres", audited, "--repair", "--by", "Ada")
+    again = orderflow("audit", "--postgres", audited, "--repair", "--by", "Ada", "--json")
+
+    assert mended.returncode == again.returncode == 0
+    (line,) = (line for line in mended.stdout.splitlines() if line.startswith("mended"))
+    assert "Lamp [bold]" in line
+    assert "on hand +7, reserved +0; repaired by Ada" in line
+    assert (mended.stdout.count("✘"), mended.stdout.count("✔")) == (1, 2 * len(CHECKS) - 1)
+    told = json.loads(again.stdout)
+    assert (told["holds"], told["before"]["holds"], told["repairs"]) == (True, True, [])
+
+
+def test_repair_by_nobody_is_refused_in_one_line(audited: str) -> None:
+    refused = orderflow("audit", "--postgres", audited, "--repair")
+
+    assert refused.returncode != 0
+    assert "give --by NAME" in said(refused)
+    assert orderflow("audit", "--postgres", audited).returncode == 1
+
+
 def test_topics_are_created_once(open_broker: OpenBroker) -> None:
     with open_broker() as broker:
         first = orderflow("topics", "--kafka", broker.address)
@@ -272,7 +334,7 @@ def test_data_directory_in_use_is_said_in_one_line(shop: Shop) -> None:
         ("postgresql://postgres@localhost:port/postgres", "postgresql://"),
     ],
 )
-@pytest.mark.parametrize("command", ["up", "migrate", "status"])
+@pytest.mark.parametrize("command", ["up", "migrate", "status", "audit"])
 def test_bad_database_is_said_in_one_line(
     shop: Shop, tmp_path: Path, command: str, url: str, reason: str
 ) -> None:
