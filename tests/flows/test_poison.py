@@ -1,8 +1,11 @@
 """Records that no function can process: none holds up the others, each is kept with the reason."""
 
 import json
+import os
+import signal
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,9 +19,10 @@ from tests.brokers import OpenBroker
 from tests.conformance.kafka_client import Kafka
 from tests.conformance.sources import running_sources
 from tests.flows.kcat import Put, put, require_kcat
-from tests.flows.shop import ROOT, Shop, eventually, open_shop, reference
+from tests.flows.shop import ROOT, Shop, eventually, open_shop, orderflow, reference
 
 WITHIN_S = 60.0
+AT_ONCE = 4
 LARGE_BYTES = 900_000  # just below what Kafka takes by default
 JSON = {"content-type": b"application/json"}
 STRUCTURED = {"content-type": b"application/cloudevents+json"}
@@ -154,9 +158,14 @@ def letters(shop: Shop, mark: str) -> list[Letter]:
 def put_all(shop: Shop, topic: Topic) -> dict[str, str]:
     """Put every poison on a topic, all partitions in turn; return the marks by name."""
     marks = {name: reference() for name in POISON}
-    for number, (name, (make, _)) in enumerate(POISON.items()):
+
+    def put_one(number: int, name: str) -> None:
+        make, _ = POISON[name]
         partition = number % PARTITIONS
         put(shop.servers[1], topic.name, make(topic, marks[name]), partition=partition)
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:  # most of the time kcat waits for its broker
+        list(threads.map(put_one, *zip(*enumerate(POISON), strict=True)))
     return marks
 
 
@@ -177,8 +186,7 @@ def test_poison_on_every_topic_is_kept_with_its_reason_and_holds_nothing_up(shop
         marks[topic] = put_all(shop, topic)
         placed += [shop.place(item=item, quantity=1) for _ in range(10)]
         shop.call("POST", "/inventory", {"item": item, "adjust": 5})
-    for make, _ in POISON.values():  # which nobody here reads
-        put(shop.servers[1], "order-events", make(ORDERS, reference()))
+    put_all(shop, replace(ORDERS, name="order-events"))  # which nobody here reads
 
     for order_id in placed:
         shop.await_status(order_id, "confirmed", within_s=WITHIN_S)
@@ -194,6 +202,33 @@ def test_poison_on_every_topic_is_kept_with_its_reason_and_holds_nothing_up(shop
         assert all(letter.kept_bytes == letter.data_bytes for (letter,) in kept.values())
     eventually(lambda: no_lag(shop), within_s=WITHIN_S)
     assert shop.proof(placed).holds
+
+
+def test_poison_that_is_delivered_again_after_a_death_is_kept_once(shop: Shop) -> None:
+    dispatcher = shop.component("orders", "KafkaSource")["pid"]
+    assert dispatcher is not None
+
+    marks = put_all(shop, ORDERS)
+    os.killpg(dispatcher, signal.SIGKILL)
+    placed = shop.placed("backordered", item=reference("item"), quantity=1)
+
+    await_kept(shop, marks)
+    eventually(lambda: no_lag(shop), within_s=WITHIN_S)
+    assert {name: len(letters(shop, mark)) for name, mark in marks.items()} == dict.fromkeys(
+        POISON, 1
+    )
+    assert shop.proof([placed]).holds
+
+
+def test_status_tells_how_many_are_kept(shop: Shop) -> None:
+    mark, where = reference(), ["--data", str(shop.data), "--kafka", shop.servers[1]]
+    put(shop.servers[1], "orders", event(ORDERS, mark, b"{"))
+    await_kept(shop, {mark: mark})
+    ((count,),) = shop.query("SELECT count(*) FROM dead_letters WHERE state = 'kept'")
+
+    status = json.loads(orderflow("status", *where).stdout)
+
+    assert status["dead_letters"] == {"kept": count}
 
 
 def test_a_sound_event_of_a_stranger_is_processed_in_either_form(shop: Shop) -> None:
