@@ -83,11 +83,15 @@ def running_function(name: str, *flags: str, **environment: str) -> Iterator[Fun
 
 @dataclass
 class Tally:
-    """What became of calls: statuses of whole answers, or how they ended without one."""
+    """What became of calls: statuses of whole answers, or how they ended without one.
+
+    `told_s` is what refused callers were told in Retry-After.
+    """
 
     outcomes: Counter[str] = field(default_factory=Counter)
     accepted: list[str] = field(default_factory=list)
     seconds: dict[str, list[float]] = field(default_factory=dict)
+    told_s: list[float] = field(default_factory=list)
 
     def note(self, outcome: str, order_id: str, took_s: float) -> None:
         """Count one call."""
@@ -108,6 +112,10 @@ class Line:
     def __init__(self) -> None:
         self.retry_after_s = 0.0
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def connect(self, port: int) -> None:
+        """Open the connection before there is anything to send."""
+        self._streams = await asyncio.open_connection(LOOPBACK, port)
 
     @property
     def kept(self) -> bool:
@@ -167,6 +175,23 @@ def order_request(order_id: str, item: str) -> bytes:
     body = json.dumps({"order_id": order_id, "item": item, "quantity": 1}).encode()
     head = f"POST /order HTTP/1.1\r\nHost: {LOOPBACK}\r\nContent-Type: application/json\r\n"
     return head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+
+async def burst(port: int, calls: int) -> Tally:
+    """Have so many callers connect, then place an order each at the same instant."""
+    tally, item, lines = Tally(), reference("item"), [Line() for _ in range(calls)]
+    for line in lines:
+        await line.connect(port)
+
+    async def call(line: Line) -> None:
+        order_id, started = reference(), time.monotonic()
+        outcome = await line.exchange(lambda: port, order_request(order_id, item), keep=False)
+        tally.note(outcome, order_id, time.monotonic() - started)
+        if outcome == "503":
+            tally.told_s.append(line.retry_after_s)
+
+    await asyncio.gather(*(call(line) for line in lines))
+    return tally
 
 
 class Load:

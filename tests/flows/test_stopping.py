@@ -26,6 +26,7 @@ from tests.flows.shop import eventually, reference
 RESTARTS = 10
 CALLS = 300  # a restart, so that each meets all that can happen
 CALLERS = 16
+PAUSE_S = 0.02  # between the calls of one, so that functions find time to start
 STOPPED_WITHIN_S = 20.0  # with callers that go on calling it takes about 4 s of an idle machine
 
 
@@ -75,7 +76,7 @@ async def leave(function: Function, load: Load) -> None:
 async def test_rolling_restart_under_load_is_seen_by_no_caller(database: Connection) -> None:
     with ExitStack() as running:
         current = await asyncio.to_thread(running.enter_context, running_function("create_order"))
-        async with Load([current.port], callers=CALLERS) as load:
+        async with Load([current.port], callers=CALLERS, pause_s=PAUSE_S) as load:
             leaving = []
             for _ in range(RESTARTS):
                 former, started = current, running_function("create_order")
