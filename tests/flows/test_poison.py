@@ -139,8 +139,9 @@ POISON: dict[str, tuple[Make, str]] = {
 
 
 class Letter(NamedTuple):
-    """What is kept of a record."""
+    """What is kept of a record; its mark is in its id, key or value."""
 
+    marked: str
     topic: str
     error: str
     kept_bytes: int
@@ -148,11 +149,17 @@ class Letter(NamedTuple):
 
 
 def letters(shop: Shop, mark: str) -> list[Letter]:
-    """What is kept under a mark, which is in the record's id, key or value."""
-    sql = """SELECT topic, error, length(data)::bigint, data_bytes FROM dead_letters
-      WHERE attributes ->> 'id' = :mark OR starts_with(attributes ->> 'key', :mark)
-        OR position(convert_to(:mark, 'UTF8') IN data) > 0"""
-    return [Letter(*row) for row in shop.query(sql, mark=mark)]
+    """What is kept under a mark."""
+    return [letter for letter in all_letters(shop) if mark in letter.marked]
+
+
+def all_letters(shop: Shop) -> list[Letter]:
+    sql = """SELECT
+        concat_ws(' ', attributes ->> 'id', attributes ->> 'key',
+          encode(substring(data FOR 100), 'escape')),
+        topic, error, length(data)::bigint, data_bytes
+      FROM dead_letters"""
+    return [Letter(*row) for row in shop.query(sql)]
 
 
 def put_all(shop: Shop, topic: Topic) -> dict[str, str]:
@@ -170,7 +177,11 @@ def put_all(shop: Shop, topic: Topic) -> dict[str, str]:
 
 
 def await_kept(shop: Shop, marks: dict[str, str]) -> None:
-    eventually(lambda: all(letters(shop, mark) for mark in marks.values()), within_s=WITHIN_S)
+    def missing() -> set[str]:
+        kept = " ".join(letter.marked for letter in all_letters(shop))
+        return {name for name, mark in marks.items() if mark not in kept}
+
+    eventually(lambda: not missing(), within_s=WITHIN_S)
 
 
 def no_lag(shop: Shop) -> bool:
