@@ -2,7 +2,8 @@
 -- the status they are in. All walks that the moves allow are known, so a history is compared with
 -- these as a whole; only one that is none of them is looked at step by step, to say what is wrong.
 WITH walk AS MATERIALIZED (
-  SELECT split_part(path, ' ', -1) AS status, path
+  SELECT
+    split_part(path, ' ', -1) AS status, cardinality(string_to_array(path, ' ')) AS steps, path
   FROM jsonb_array_elements_text(CAST(:walks AS jsonb)) AS given (path)
 ),
 walked AS (
@@ -16,7 +17,7 @@ astray AS MATERIALIZED (
   SELECT orders.position, order_id, status, sequence
   FROM orders LEFT JOIN walked USING (position)
   WHERE steps IS DISTINCT FROM sequence OR last <> sequence
-    OR (status, path) NOT IN (SELECT walk.status, walk.path FROM walk)
+    OR (status, sequence, path) NOT IN (SELECT walk.status, walk.steps, walk.path FROM walk)
 ),
 step AS (
   SELECT
@@ -37,7 +38,8 @@ difference AS MATERIALIZED (
     WHEN next IS NULL AND step.sequence <> astray.sequence
       THEN format('its history ends with number %s', step.sequence)
     WHEN leaves IS NOT NULL AND NOT EXISTS (
-      SELECT FROM walk WHERE path LIKE format('%%%s %s%%', leaves, enters)
+      SELECT FROM walk
+      WHERE strpos(concat(' ', path, ' '), concat(' ', leaves, ' ', enters, ' ')) > 0
     ) THEN format('it went from %s to %s', leaves, enters)
   END AS fault
   FROM astray LEFT JOIN step ON step.position = astray.position
