@@ -8,7 +8,6 @@ orderflow.inventory.changed.v1, orderflow.order.cancelled.v1 and the redriven ev
 """
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -29,6 +28,7 @@ HERE = Path(__file__).parent
 CLAIM_OVERDUE_ORDERS = statement(HERE / "claim_overdue_orders.sql")
 CLAIM_OVERDUE_CHANGES = statement(HERE / "claim_overdue_changes.sql")
 SELECT_UNFILLED = statement(HERE / "select_unfilled.sql")
+INSERT_EVENTS = statement(HERE / "insert_events.sql")
 MARK_OVERDUE_ORDERS = statement(HERE / "mark_overdue_orders.sql")
 
 AT_ONCE = 500  # of each kind a tick: what is left comes with the next
@@ -42,12 +42,13 @@ PAUSES = {
 
 @event(Tick)
 async def sweep(_: Tick) -> None:
-    """Relay first: what it sends need not be announced."""
-    relayed = await relay()
-    announced = await announce(orders) + await announce(changes) + await announce(unfilled)
+    """Announce before the relay, which sends that too."""
+    announced, relayed = await worker().submit(announce), await relay()
+    offered = await offer()
     expired, marked = await expire_holds(), await worker().submit(mark)
     redriven = await tend_dead_letters()
-    note(relayed=relayed, announced=announced, expired=expired, marked=marked, redriven=redriven)
+    note(relayed=relayed, announced=announced, offered=offered)
+    note(expired=expired, marked=marked, redriven=redriven)
 
 
 async def relay() -> int:
@@ -61,10 +62,11 @@ async def relay() -> int:
     return total
 
 
-async def announce(overdue: Callable[[Connection], list[Event]]) -> int:
-    """Publish the events of one kind of overdue things; return how many."""
-    events = await worker().submit(overdue)
-    await asyncio.gather(*outbox().publish_all(events))
+def announce(connection: Connection) -> int:
+    """Put the events of what waits for too long into the outbox; return how many."""
+    with connection.transaction():
+        events = [*orders(connection), *changes(connection)]
+        connection.run(INSERT_EVENTS, events=[made.row() for made in events])
     return len(events)
 
 
@@ -80,17 +82,25 @@ def changes(connection: Connection) -> list[Event]:
     return [change_told(*row) for row in rows]
 
 
+async def offer() -> int:
+    """Publish an event of its own for each item with stock to offer; return how many.
+
+    Not through the outbox: what Kafka does not take is found again by the next tick.
+    """
+    events = await worker().submit(unfilled)
+    await asyncio.gather(*outbox().publish_all(events))
+    return len(events)
+
+
 def unfilled(connection: Connection) -> list[Event]:
-    """Find items with stock to offer; an event of its own each time."""
+    """Make the events of items with stock to offer; no change and no order is behind them."""
     rows = connection.run(SELECT_UNFILLED, count=AT_ONCE)
-    return [offered(item) for (item,) in rows]
-
-
-def offered(item: str) -> Event:
-    """Make an event of an item that no change and no order is behind."""
-    data, source = {"item": item, "change_id": None}, "/orderflow/sweep"
-    trace = continued(None)
-    return make_event(InventoryChanged, data, fact=uuid7(), source=source, traceparent=trace)
+    told = [{"item": item, "change_id": None} for (item,) in rows]
+    source, trace = "/orderflow/sweep", continued(None)
+    return [
+        make_event(InventoryChanged, data, fact=uuid7(), source=source, traceparent=trace)
+        for data in told
+    ]
 
 
 def mark(connection: Connection) -> int:

@@ -67,6 +67,7 @@ async def test_the_event_is_on_the_topic_and_gone_from_the_outbox(database: Conn
     lines = [{"item": body["item"], "quantity": 3}]
     assert record.data == {"order_id": body["order_id"], "lines": lines, "on_shortage": "backorder"}
     assert record.attributes["type"] == "orderflow.order.placed.v1"
+    assert record.attributes["source"] == "/orderflow/create_order"
     assert record.attributes["sequence"] == "1"
     assert record.attributes["traceparent"] == trace
     await eventually(lambda: unpublished(database, body["order_id"]) == [])

@@ -124,6 +124,7 @@ async def test_a_pending_order_is_announced_again_as_the_same_event(database: Co
     item = reference("item")
     order_id = await place(item=item, quantity=2)
     (first,) = records_of("orders", order_id, 1)
+    await eventually(lambda: unpublished(database, order_id) == [])
     make_overdue(database, order_id)
 
     await tick()
@@ -133,6 +134,30 @@ async def test_a_pending_order_is_announced_again_as_the_same_event(database: Co
     assert again.attributes["id"] == first.attributes["id"]
     assert again.attributes["traceparent"] == first.attributes["traceparent"]
     assert again.attributes["source"] == first.attributes["source"]
+
+
+async def test_an_announcement_that_kafka_did_not_take_is_not_spent(
+    database: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away, item = Outbox("127.0.0.1:9"), reference("item")
+    order_id, change_id = await place(), (await tell(item, stock=4)).json()["change_id"]
+    await eventually(lambda: not unpublished(database, order_id) + unpublished(database, item))
+    make_overdue(database, order_id)
+    sql = "UPDATE inventory_changes SET announce_at = '1970-01-01' WHERE change_id = :id"
+    database.run(sql, id=change_id)
+    with monkeypatch.context() as patch_outbox:
+        patch_outbox.setattr(module_of("sweep"), "outbox", lambda: away)
+        await tick()
+        await tick()
+    sql = "UPDATE outbox SET relay_at = '1970-01-01' WHERE aggregateid IN (:order_id, :item)"
+    database.run(sql, order_id=order_id, item=item)
+
+    await tick()
+
+    assert len(records_of("orders", order_id, 2, distinct=False)) == 2
+    assert len(records_of("inventory", item, 2, distinct=False)) == 2
+    assert announcements_of(database, order_id)[0] == 2
+    await eventually(lambda: not unpublished(database, order_id) + unpublished(database, item))
 
 
 async def test_an_order_is_announced_at_growing_distances_and_not_in_between(
@@ -231,6 +256,21 @@ async def test_two_sweeps_at_one_instant_announce_an_order_once(
     assert {announcements_of(database, order_id)[0] for order_id in order_ids} == {2}
 
 
+async def test_an_order_that_another_holds_is_left_to_him_and_holds_up_no_other(
+    postgres: str, database: Connection
+) -> None:
+    held, free = await place(), await place()
+    for order_id in (held, free):
+        make_overdue(database, order_id)
+
+    with closing(Connection(postgres)) as holder, holder.transaction():
+        holder.run("SELECT FROM orders WHERE order_id = :id FOR UPDATE", id=held)
+        claimed = [event.aggregateid for event in module_of("sweep").orders(database)]
+
+    assert free in claimed
+    assert held not in claimed
+
+
 async def test_an_order_that_is_decided_is_not_announced_again(database: Connection) -> None:
     order_id = await ordered("backordered")
     make_overdue(database, order_id)
@@ -326,6 +366,17 @@ async def test_a_hold_begins_when_stock_is_reserved_and_lasts_to_its_end(
     assert 50 < announcements_of(database, order_id)[1] <= 60
 
 
+async def test_a_hold_that_is_over_is_no_business_of_a_person(database: Connection) -> None:
+    order_id = await ordered(hold_minutes=1)
+    make_overdue(database, order_id)
+
+    module_of("sweep").mark(database)
+
+    assert attention_of(database, order_id) is None
+    await tick()
+    assert status_of(database, order_id) == "cancelled"
+
+
 @pytest.mark.parametrize("status", ["shipped", "cancelled"])
 async def test_a_hold_ends_with_its_order(database: Connection, status: str) -> None:
     item = reference("item")
@@ -411,6 +462,7 @@ async def test_an_unapplied_change_is_announced_again_as_the_same_event(
     item = reference("item")
     change_id = (await tell(item, stock=4)).json()["change_id"]
     (first,) = records_of("inventory", item, 1)
+    await eventually(lambda: unpublished(database, item) == [])
     sql = "UPDATE inventory_changes SET announce_at = '1970-01-01' WHERE change_id = :id"
     database.run(sql, id=change_id)
 
