@@ -32,6 +32,7 @@ from orderflow.proof import pending
 from orderflow.stack import MANIFESTS, ROOT
 from orderflow.topics import create_topics
 from tests.bench import audit
+from tests.bench.overload import overload_table
 
 ROUNDS = 5  # the median of so many: a noisy machine spoils one or two
 CALLS = 2_000  # a round: seconds of work, and no more, so that all get the same weather
@@ -180,7 +181,8 @@ def main(arguments: Sequence[str]) -> None:
         }
         rates = http_rates(console, urls)
         rates |= event_rates(running, folder, database, nothing)
-    console.print(table(rates))
+        console.print(table(rates))
+        console.print(overload_table(create_order))
 
 
 def event_rates(

@@ -7,6 +7,8 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +23,7 @@ from tests.flows.callers import (
     order_request,
     running_function,
 )
-from tests.flows.shop import eventually, reference
+from tests.flows.shop import Call, eventually, insist, open_shop, reference
 
 RESTARTS = 10
 CALLS = 300  # a restart, so that each meets all that can happen
@@ -192,6 +194,22 @@ async def test_without_a_broker_it_leaves_in_time_and_the_events_stay(
     assert answered == "201"
     assert took_s < STOPPED_WITHIN_S
     assert unpublished(database) == 1
+
+
+async def test_whole_of_orderflow_stops_with_nothing_left_to_send(
+    database: Connection, postgres: str, broker: str, tmp_path: Path
+) -> None:
+    item = reference("item")
+    bodies: list[dict[str, Any]] = [
+        {"order_id": reference(), "item": item, "quantity": 1} for _ in range(CALLS)
+    ]
+    with open_shop(tmp_path / "data", postgres=postgres, kafka=broker) as shop:
+        await insist(shop, [Call("POST", "/order", body) for body in bodies])
+        status = shop.stop()
+
+    assert status == 0
+    assert stored(database, [body["order_id"] for body in bodies]) == CALLS
+    assert unpublished(database) == 0
 
 
 def test_function_that_nobody_calls_stops_at_once() -> None:
