@@ -49,7 +49,7 @@ class Kind(NamedTuple):
 @asynccontextmanager
 async def killed(scene: Scene, target: str) -> AsyncIterator[None]:
     """A process is gone at once; the supervisor has to notice."""
-    scene.site.kill(await until(lambda: scene.site.process(target)))
+    await until(lambda: scene.site.kill(target))
     yield
 
 

@@ -18,10 +18,11 @@ from knative_local.ports import LOOPBACK
 from tests.flows.shop import Call, exchange
 
 CALLERS_PER_S = 15  # some 35 calls a second: half of what two slow cores do beside all the rest
-MAX_CALLERS = 300  # at once; while nothing answers, further ones stay away
+MAX_CALLERS = 100  # at once; while nothing answers, further ones stay away
 BURST_CALLERS = 32  # at once, of those who come with a burst
 PATIENCE_S = 10.0  # of a caller with one attempt
-PAUSE_S = (0.4, 1.0)  # until the next attempt
+PAUSE_S = (0.5, 1.5)  # until the next attempt of who was not told when to come again
+MAX_PAUSE_S = 5.0  # of who was told
 INSISTED_S = 120.0  # far beyond any fault: who has no answer by then will never have one
 AGAIN = frozenset({429, 502, 503, 504})
 LOOKS = 20  # at an order, half a second apart, until it is confirmed
@@ -201,7 +202,8 @@ class Load:
                     return answer
                 self.told.troubles.append(f"{call}: {answer.status_code} {answer.text}")
                 return None
-            await asyncio.sleep(chance.uniform(*PAUSE_S))
+            told_s = float(answer.headers.get("Retry-After", 0)) if answer is not None else 0.0
+            await asyncio.sleep(max(chance.uniform(*PAUSE_S), min(told_s, MAX_PAUSE_S)))
         self.told.troubles.append(f"{call}: no answer in {INSISTED_S:g} s")
         return None
 

@@ -132,7 +132,7 @@ def differences(counted: Proof) -> Iterator[str]:
 
 async def broken(scene: Scene, what: str, wrong: Sequence[str]) -> BrokenPromiseError:
     """Gather what tells why a promise is broken."""
-    names = [name for line in wrong[:SHOWN] for name in line.split() if name.startswith("order-")]
+    names = [word for line in wrong[:SHOWN] for word in line.split() if word.startswith("order-")]
     shown = [str(await scene.load.look(name)) for name in names]
-    said = await asyncio.to_thread(scene.site.said_last)
-    return BrokenPromiseError("\n".join([what, *wrong[: SHOWN * 4], *shown, said]))
+    said = await asyncio.to_thread(lambda: list(scene.site.said_last()))
+    return BrokenPromiseError("\n".join([what, *wrong[: SHOWN * 4], *shown, *said]))

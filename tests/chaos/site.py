@@ -2,8 +2,9 @@
 
 import asyncio
 import os
+import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGQUIT, SIGSTOP
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ from tests.flows.shop import DEADLINE_S, POLL_S, Shop, await_ready, of_group, st
 
 T = TypeVar("T")
 
+ENDED_WITHIN_S = 60.0  # dispatchers finish deliveries, which take 40 s at most
 SAID_LAST = 15  # lines of each log that tell why something hangs
 
 
@@ -36,8 +38,14 @@ class Site:
         self.broker = broker_kind(folder / "broker", self.to_kafka.port)
         self._folder, self._postgres_port = folder, free_port()
         self._postgres = ExitStack()
-        self._killed: set[int] = set()
-        self.shop: Shop
+        self._killed: dict[str, int] = {}
+        self._shop: Shop | None = None
+
+    @property
+    def shop(self) -> Shop:
+        """The shop as it runs now."""
+        assert self._shop is not None, "it is not open"
+        return self._shop
 
     async def open(self) -> None:
         """Start all of it."""
@@ -51,9 +59,8 @@ class Site:
     async def close(self) -> None:
         """End all of it, as its operator does; whatever of it is gone already is no trouble."""
         try:
-            if hasattr(self, "shop") and self.shop.process.poll() is None:
-                self.shop.process.terminate()
-                await asyncio.to_thread(self.shop.process.wait, DEADLINE_S * 2)
+            if self._shop is not None:
+                await asyncio.to_thread(end, self._shop.process)
         finally:
             await self.to_kafka.close()
             await self.to_postgres.close()
@@ -61,13 +68,13 @@ class Site:
             self._postgres.close()
 
     async def _open_shop(self, port: int | None) -> None:
-        self.shop = start(
+        self._shop = start(
             self._folder / "shop" / "data",
             port=port,
             postgres=postgres.url(self.to_postgres.port),
             kafka=self.to_kafka.address,
         )
-        await asyncio.to_thread(await_ready, self.shop)
+        await asyncio.to_thread(await_ready, self._shop)
 
     async def reopen(self) -> None:
         """Kill the supervisor, and run another on what is left."""
@@ -99,10 +106,13 @@ class Site:
             return master
         return next((pid for pid in of_group(master) if pid != master), None)
 
-    def kill(self, pid: int) -> None:
-        """Kill a process of the shop; the component that it is must come back as another."""
-        self._killed.add(pid)
-        os.kill(pid, SIGKILL)
+    def kill(self, target: str) -> bool:
+        """Kill a process of the shop, if there is one now; it must come back as another."""
+        pid = self.process(target)
+        if pid is not None:
+            self._killed[target] = pid
+            os.kill(pid, SIGKILL)
+        return pid is not None
 
     @contextmanager
     def frozen(self, name: str) -> Iterator[None]:
@@ -113,15 +123,17 @@ class Site:
         try:
             yield
         finally:
-            os.killpg(group, SIGCONT)
+            with suppress(ProcessLookupError):
+                os.killpg(group, SIGCONT)
 
     def not_ready(self) -> list[str]:
-        """Name components that are not there, or are still the process that was killed."""
-        return [
-            f"{component['kind']} {component['name']} is {component['state']}"
-            for component in self.shop.components()
-            if component["state"] != "ready" or component["pid"] in self._killed
-        ]
+        """Name components that are not there, and processes that were not replaced yet."""
+        for target, pid in list(self._killed.items()):
+            if self.process(target) not in {None, pid}:
+                del self._killed[target]
+        states = {f"{c['kind']} {c['name']}": c["state"] for c in self.shop.components()}
+        not_there = [f"{name} is {state}" for name, state in states.items() if state != "ready"]
+        return [*not_there, *(f"{target} was killed and is not back" for target in self._killed)]
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -134,11 +146,11 @@ class Site:
         with self.connection() as connection:
             return connection.run(sql, **parameters)
 
-    def said_last(self) -> str:
-        """The last lines of every log."""
-        logs = sorted((self._folder / "shop" / "data" / "logs").glob("*.log"))
-        tails = ["\n".join(log.read_text().splitlines()[-SAID_LAST:]) for log in logs]
-        return "\n".join(f"--- {log.name}\n{tail}" for log, tail in zip(logs, tails, strict=True))
+    def said_last(self) -> Iterator[str]:
+        """The last lines of every log that tell more than that a call was answered."""
+        for log in sorted((self._folder / "shop" / "data" / "logs").glob("*.log")):
+            said = [line for line in log.read_text().splitlines() if '"level":"info"' not in line]
+            yield from (f"{log.stem}: {line}" for line in said[-SAID_LAST:])
 
 
 @asynccontextmanager
@@ -150,6 +162,17 @@ async def open_site(folder: Path, broker_kind: type[Broker]) -> AsyncIterator[Si
         yield site
     finally:
         await site.close()
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """End a shop, if it runs, as its user does; failing that, kill it: its guard ends the rest."""
+    try:
+        if process.poll() is None:
+            process.terminate()
+        process.wait(ENDED_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
 
 
 async def until(look: Callable[[], T | None], within_s: float = DEADLINE_S) -> T:
