@@ -1,6 +1,8 @@
 """Dead letters sent again, through everything: what can act then acts once, the rest comes back."""
 
 import json
+import os
+import signal
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -173,3 +175,18 @@ def test_many_are_found_by_filter_and_each_is_sent_once(shop: Shop) -> None:
     assert {shop.status(order_id) for order_id in order_ids[:20]} == {"confirmed"}
     assert shop.shelf(item)["reserved"] == 20
     assert len(records(shop.servers[1], "orders", order_ids[0], 2)) == 2
+
+
+def test_none_is_left_out_when_its_sender_is_killed_meanwhile(shop: Shop) -> None:
+    kept = failed(shop, *(reference() for _ in range(20)))
+    asked = {"ids": kept, "by": "Ada", "rate_per_s": 4}
+    number = shop.call("POST", "/dead-letters/redrive", asked).json()["redrive"]
+    eventually(lambda: became(shop, number)[0] > 0, within_s=REDRIVEN_WITHIN_S)
+    sweep = shop.component("sweep", "Service")["pid"]
+    assert sweep is not None
+
+    os.killpg(sweep, signal.SIGKILL)
+
+    eventually(lambda: became(shop, number) == (20, 0, 20), within_s=2 * REDRIVEN_WITHIN_S)
+    eventually(shop.is_ready)
+    assert {letter(shop, letter_id)["failures"] for letter_id in kept} <= {2, 3}
