@@ -12,6 +12,7 @@ from orderflow.errors import BodyTooLarge, BodyTooSlow, QueueFull
 T = TypeVar("T")
 
 MAX_BODY_BYTES = 256 * 1024  # an order of 100 lines is about 25 KiB
+SMALL_BODY_BYTES = 16 * 1024  # of an event, which comes with its head: a timer would cost more
 MAX_READING_BYTES = 64 * 1024 * 1024  # of bodies not yet complete: an eighth of the memory there is
 BODY_WITHIN_S = 10.0  # 25 KiB/s for the largest; who is slower holds memory and is asked to go
 
@@ -52,10 +53,12 @@ async def read_start(request: Request, kept_bytes: int) -> tuple[bytes, int]:
     """Return at most so many bytes of a body of any length, and its length.
 
     All of it is read: who has not sent a body to its end may not hear the answer. Raises
-    `BodyTooSlow` (408) or `QueueFull` (503).
+    `BodyTooSlow` (408) or `QueueFull` (503), if it is not small.
     """
-    size_bytes = min(kept_bytes, _declared_bytes(request, kept_bytes))
-    return await _within_bounds(_read_start(request, kept_bytes), size_bytes)
+    declared_bytes = _declared_bytes(request, MAX_READING_BYTES)
+    if declared_bytes <= SMALL_BODY_BYTES:
+        return await _read_start(request, kept_bytes)
+    return await _within_bounds(_read_start(request, kept_bytes), min(kept_bytes, declared_bytes))
 
 
 def _declared_bytes(request: Request, otherwise: int) -> int:

@@ -123,12 +123,15 @@ async def cloud_event_of(request: Request) -> CloudEvent:
 
 
 def _attributes(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    raw = _raw_attributes(headers)
-    raw.pop("datacontenttype", None)
-    missing = {"id", "source", "type", "specversion"} - raw.keys()
+    attributes = {
+        name[3:].decode(): unquote(value.decode("latin-1"))
+        for name, value in headers
+        if name.startswith(b"ce-")
+    }
+    missing = {"id", "source", "type", "specversion"} - attributes.keys()
     if missing:
         raise InvalidInput(f"not a CloudEvent: no ce-{sorted(missing)[0]}")
-    return {name: unquote(value) for name, value in raw.items()}
+    return attributes
 
 
 def _raw_attributes(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
