@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import cast
@@ -25,7 +26,8 @@ from knative_local.ports import LOOPBACK
 from knative_local.problems import problem
 from knative_local.routing import RouteTable
 
-MAX_CALLERS = 1024  # connections; with those to the functions more files than some systems give
+MAX_CALLERS = 1024  # connections
+FILES = 10_240  # for them, those that are refused just now and 256 to each function
 SWEEP_INTERVAL_S = 0.1  # how late a deadline may be noticed
 DRAIN_S = 30.0  # for answers under way when the gateway is asked to stop
 DRAIN_INTERVAL_S = 0.01
@@ -108,6 +110,14 @@ def gateway_command(
     return command
 
 
+def _allow_connections() -> None:
+    usual, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if most == resource.RLIM_INFINITY else min(FILES, most)
+    if usual < wanted:
+        with suppress(ValueError):  # macOS says there is no limit, and has one
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
+
 async def _run(arguments: argparse.Namespace) -> None:
     resolve = dict(pair.split("=", 1) for pair in arguments.resolve)
     gateway = Gateway(load_manifests(arguments.manifest), resolve)
@@ -124,8 +134,7 @@ def main() -> int:
     parser.add_argument("--resolve", action="append", default=[], metavar="NAME=URL")
     parser.add_argument("--host", default=LOOPBACK)
     parser.add_argument("--port", type=int, default=8080)
-    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    _allow_connections()
     try:
         uvloop.run(_run(parser.parse_args()))
     except (LocalRuntimeError, OSError) as error:

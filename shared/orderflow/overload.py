@@ -2,6 +2,7 @@
 
 import math
 import resource
+from contextlib import suppress
 
 from orderflow.errors import QueueFull
 
@@ -9,6 +10,7 @@ MAX_WAITING = 2_000  # about a second of work, and some 10 MB
 MAX_WAIT_S = 5.0  # expected: callers that are kept longer give up, and their work was for nothing
 GIVE_UP_S = 10.0  # for those who came when less was expected; a third of what Knative gives a call
 MAX_RETRY_AFTER_S = 30  # it may be over sooner than it seems
+FILES = 10_240  # far more connections than are served at once, and what macOS gives at most
 WEIGHT = 0.3  # of the latest turn in what is usual: one slow turn is forgotten after a few
 
 
@@ -57,6 +59,9 @@ def waited_in_vain() -> QueueFull:
 
 
 def allow_connections() -> None:
-    """Let this process open as many files as it may: what it can't accept it can't refuse."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    """Let this process open many files, if it may: what it can't accept it can't refuse."""
+    usual, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if most == resource.RLIM_INFINITY else min(FILES, most)
+    if usual < wanted:
+        with suppress(ValueError):  # macOS says there is no limit, and has one
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))

@@ -18,7 +18,7 @@ from knative_local.command import program
 from knative_local.ports import LOOPBACK, free_port
 from tests.flows.shop import ROOT, eventually, of_group, reference
 
-ANSWER_WITHIN_S = 30.0  # what a caller of a Knative function waits for at most
+ANSWER_WITHIN_S = 60.0  # far above what anything here takes on a busy machine
 
 
 @dataclass

@@ -7,6 +7,7 @@ import pytest
 from orderflow.bodies import Room
 from orderflow.errors import QueueFull
 from orderflow.overload import (
+    FILES,
     MAX_RETRY_AFTER_S,
     MAX_WAIT_S,
     MAX_WAITING,
@@ -92,9 +93,11 @@ def test_room_that_is_taken_is_refused_and_given_back() -> None:
         pass
 
 
-def test_process_may_open_all_the_files_that_its_system_allows() -> None:
+def test_process_may_open_more_files_than_callers_wait() -> None:
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
     allow_connections()
 
-    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most)
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert allowed[1] == most
+    assert allowed[0] == most or allowed[0] >= FILES > 2 * MAX_WAITING
