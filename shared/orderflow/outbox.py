@@ -41,7 +41,8 @@ RELAY_BATCH = 500  # events a claim, so that publishing one ends well within the
 _PRODUCER = {
     # Not idempotent: a second copy of an event does no harm, but after a broker lost its memory new
     # events were acknowledged and never seen on the topic; probably it gives out producer ids anew
-    # and takes them for copies. One request at a time keeps the order of a key's events without it.
+    # and takes them for copies. One request at a time keeps the order of a key's events without it,
+    # but for a crash of the broker: what was on its way then may come after its successors.
     "enable.idempotence": False,
     "max.in.flight.requests.per.connection": 1,
     "acks": "all",

@@ -129,6 +129,7 @@ def test_status_of_a_shop_at_rest_has_no_backlog(shop: Shop) -> None:
     eventually(at_rest)
 
 
+@pytest.mark.any_broker
 def test_explain_tells_a_person_and_a_program_what_get_order_says(shop: Shop) -> None:
     item, order_id = reference("item"), f"it's {reference()}"
     shop.placed("backordered", order_id=order_id, item=item, quantity=3)
@@ -146,6 +147,7 @@ def test_explain_tells_a_person_and_a_program_what_get_order_says(shop: Shop) ->
     assert explained["history"] == shown["history"]
 
 
+@pytest.mark.any_broker
 @pytest.mark.parametrize("command", ["explain", "retry"])
 def test_unknown_order_is_said_in_one_line(shop: Shop, command: str) -> None:
     order_id = reference()
@@ -184,6 +186,7 @@ def test_retry_moves_an_order_that_is_announced_no_more(shop: Shop, named: bool)
     shop.await_status(order_id, "backordered")
 
 
+@pytest.mark.any_broker
 def test_retry_of_an_order_that_is_decided_says_why_not(shop: Shop) -> None:
     order_id = shop.placed("backordered", item=reference("item"), quantity=1)
 
@@ -194,6 +197,7 @@ def test_retry_of_an_order_that_is_decided_says_why_not(shop: Shop) -> None:
     assert said(refused) == f"orderflow: {told}"
 
 
+@pytest.mark.any_broker
 @pytest.mark.parametrize("arguments", [[], ["x", "--attention"]], ids=str)
 def test_retry_wants_either_ids_or_all(shop: Shop, arguments: list[str]) -> None:
     refused = orderflow("retry", *arguments, "--data", str(shop.data))
@@ -233,6 +237,7 @@ def audited(shop: Shop) -> Iterator[str]:
         connection.script(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.mark.any_broker
 def test_audit_of_a_shop_at_work_ticks_off_every_check(shop: Shop) -> None:
     shop.placed("backordered", item=reference("item"), quantity=1)
 
@@ -243,6 +248,7 @@ def test_audit_of_a_shop_at_work_ticks_off_every_check(shop: Shop) -> None:
     assert f"{len(CHECKS)}/{len(CHECKS)}" in printed.stderr
 
 
+@pytest.mark.any_broker
 def test_audit_names_what_differs_and_what_to_do_for_people_and_programs(audited: str) -> None:
     for_people = orderflow("audit", "--postgres", audited)
     for_programs = orderflow("audit", "--postgres", audited, "--json")
@@ -259,6 +265,7 @@ def test_audit_names_what_differs_and_what_to_do_for_people_and_programs(audited
     assert differing[0]["rows"] == [row | {"reserved": 0, "reserved_by_ledger": None}]
 
 
+@pytest.mark.any_broker
 def test_repair_tells_each_entry_it_wrote_and_audits_again(audited: str) -> None:
     mended = orderflow("audit", "--postgres", audited, "--repair", "--by", "Ada")
     again = orderflow("audit", "--postgres", audited, "--repair", "--by", "Ada", "--json")
@@ -272,6 +279,7 @@ def test_repair_tells_each_entry_it_wrote_and_audits_again(audited: str) -> None
     assert (told["holds"], told["before"]["holds"], told["repairs"]) == (True, True, [])
 
 
+@pytest.mark.any_broker
 def test_repair_by_nobody_is_refused_in_one_line(audited: str) -> None:
     refused = orderflow("audit", "--postgres", audited, "--repair")
 

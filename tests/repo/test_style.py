@@ -126,6 +126,14 @@ def test_nothing_outside_tests_imports_tests() -> None:
     assert importing("tests", *CODE, *RUNTIME) == set()
 
 
+def test_no_test_takes_a_broker_past_the_choice_of_kinds() -> None:
+    tested = [path for path in TESTS if "bench" not in path.parts]
+    # In brackets, so that this file is none of them; a fixture asked for by name is not seen.
+    past = r"embedded_brok[e]r|broker\.server_comman[d]|getfixturevalu[e]"
+
+    assert containing(past, *tested) == {"tests/brokers.py"}
+
+
 def test_nothing_is_left_to_do() -> None:
     # In brackets, so that this line is none.
     assert containing(r"\b(TO[D]O|FIX[M]E|XX[X])\b", *CODE, *RUNTIME, *TESTS, *SQL) == set()
