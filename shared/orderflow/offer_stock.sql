@@ -1,4 +1,5 @@
--- Marks locked items of which an order waits that fits, so that sweep has them offered to it.
+-- Marks locked items of which an order waits that fits, so that sweep has them offered to it. Of
+-- what was just mended it need not fit but for this item: another repair may free the others now.
 UPDATE stock SET fill_due = true
 WHERE item IN (SELECT jsonb_array_elements_text(CAST(:items AS jsonb)))
   AND NOT fill_due
@@ -6,10 +7,13 @@ WHERE item IN (SELECT jsonb_array_elements_text(CAST(:items AS jsonb)))
     SELECT FROM backorders
     WHERE backorders.item = stock.item
       AND backorders.quantity <= stock.on_hand - stock.reserved
-      AND NOT EXISTS (
-        SELECT FROM backorders AS other JOIN stock AS others ON others.item = other.item
-        WHERE other.position = backorders.position
-          AND other.quantity > others.on_hand - others.reserved
+      AND (
+        stock.item IN (SELECT jsonb_array_elements_text(CAST(:mended AS jsonb)))
+        OR NOT EXISTS (
+          SELECT FROM backorders AS other JOIN stock AS others ON others.item = other.item
+          WHERE other.position = backorders.position
+            AND other.quantity > others.on_hand - others.reserved
+        )
       )
   )
 RETURNING item;

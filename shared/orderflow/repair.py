@@ -73,12 +73,11 @@ def repair_once(connection: Connection, items: Sequence[str], by: str) -> list[M
         connection.run(LOCK_SHELVES, items=items)
         entries = connection.run(MEND_STOCK, items=items, restored=restored, by=by)
         queued = connection.run(MEND_BACKORDERS, items=items, count=QUEUE_ROWS_AT_ONCE)
-        offered = connection.run(OFFER_STOCK, items=items)
-    return [
-        *(_mend("entry", _ENTRY, row) for row in entries),
-        *(_mend("backorder", _QUEUED, row) for row in queued),
-        *(_mend("offer", _OFFERED, row) for row in offered),
-    ]
+        mends = [_mend("entry", _ENTRY, row) for row in entries]
+        mends += [_mend("backorder", _QUEUED, row) for row in queued]
+        mended = sorted({mend.item for mend in mends})
+        offered = connection.run(OFFER_STOCK, items=items, mended=mended)
+    return mends + [_mend("offer", _OFFERED, row) for row in offered]
 
 
 _ENTRY = "entry", "item", "on_hand_change", "reserved_change", "reason"
