@@ -10,7 +10,7 @@ from signal import SIGKILL, SIGTERM
 from knative_local import broker
 from knative_local.foreground import running
 from knative_local.ports import free_port
-from tests.apache_kafka.command import format_storage, server_command
+from tests.apache_kafka.command import lay_out, server_command
 
 OpenBroker = Callable[[], AbstractContextManager["Broker"]]
 
@@ -69,7 +69,7 @@ class Apache(Broker):
 
     def __init__(self, folder: Path, advertised: int | None = None) -> None:
         super().__init__(folder, advertised)
-        self._settings = format_storage(folder, self.port, self.advertised)
+        self._settings = lay_out(folder, self.port, self.advertised)
 
     def _command(self) -> list[str]:
         return server_command(self._settings)

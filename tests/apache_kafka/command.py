@@ -2,9 +2,11 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import uuid
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -20,15 +22,11 @@ JVM = ["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
 LOGGING = f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}"
 
 
-def format_storage(folder: Path, port: int, advertised: int) -> Path:
+def lay_out(folder: Path, port: int, advertised: int) -> Path:
     """Lay an empty log into the folder for a broker on this port; return its settings file."""
-    settings, data = folder / "server.properties", folder / "data"
-    template = (HERE / "server.properties").read_text()
     ports = {"port": port, "advertised": advertised, "controller": free_port()}
-    settings.write_text(template.format(**ports, data=data))
-    cluster = ["--cluster-id", str(uuid.uuid4()), "--config", str(settings)]
-    _run([*_java(), "kafka.tools.StorageTool", "format", *cluster], within_s=FORMATTED_WITHIN_S)
-    return settings
+    shutil.copytree(_empty_log(), folder / "data")
+    return _write_settings(folder / "server.properties", data=folder / "data", **ports)
 
 
 def server_command(settings: Path) -> list[str]:
@@ -40,19 +38,44 @@ def _java() -> list[str]:
     return ["java", *JVM, LOGGING, "-cp", _classpath()]
 
 
+def _write_settings(settings: Path, **values: object) -> Path:
+    settings.write_text((HERE / "server.properties").read_text().format(**values))
+    return settings
+
+
 @cache
 def _classpath() -> str:
-    # Kept in the virtual environment until the pom changes: Maven takes seconds to tell it again.
-    digest = hashlib.sha256(POM.read_bytes()).hexdigest()[:16]
-    known = Path(sys.prefix, "apache-kafka", digest)
+    # Kept until the pom changes: Maven takes seconds to tell it again.
+    known = _kept("classpath")
     if known.exists() and all(Path(jar).exists() for jar in known.read_text().split(":")):
         return known.read_text()
-    known.parent.mkdir(exist_ok=True)
     resolve = ["mvn", "--quiet", "--batch-mode", "--file", str(POM)]
     told = known.with_suffix(f".{os.getpid()}")
     _run([*resolve, CLASSPATH_GOAL, f"-Dmdep.outputFile={told}"], within_s=RESOLVED_WITHIN_S)
     told.rename(known)
     return known.read_text()
+
+
+@cache
+def _empty_log() -> Path:
+    # Kept as well, and copied: no port is in it, and to format one takes a second of a JVM.
+    known = _kept("empty-log")
+    if not known.exists():
+        made = known.with_suffix(f".{os.getpid()}")
+        settings = _write_settings(_kept("format"), port=1, advertised=1, controller=2, data=made)
+        cluster = ["--cluster-id", str(uuid.uuid4()), "--config", str(settings)]
+        _run([*_java(), "kafka.tools.StorageTool", "format", *cluster], within_s=FORMATTED_WITHIN_S)
+        with suppress(OSError):  # another run has been quicker
+            made.rename(known)
+    return known
+
+
+def _kept(what: str) -> Path:
+    # In the virtual environment, by the pom that it was made with.
+    digest = hashlib.sha256(POM.read_bytes()).hexdigest()[:16]
+    folder = Path(sys.prefix, "apache-kafka")
+    folder.mkdir(exist_ok=True)
+    return folder / f"{digest}-{what}"
 
 
 def _run(command: list[str], *, within_s: float) -> None:
