@@ -1,10 +1,15 @@
--- What decides whether letters can be redriven or discarded, in the order in which they failed.
-SELECT
-  position, state, sendable, topic, kafka_partition, kafka_offset,
-  EXISTS (
-    SELECT FROM redriven_letters
-    WHERE letter = position AND acknowledged_at IS NULL AND send_at IS NOT NULL
-  ) AS waits
-FROM dead_letters
-WHERE position IN (SELECT value::bigint FROM jsonb_array_elements_text(CAST(:ids AS jsonb)))
-ORDER BY last_failed_at, position;
+-- What decides whether letters can be redriven or discarded, in the order in which they failed. As
+-- one value: thousands of rows take the driver longer than the database.
+SELECT coalesce(json_agg(json_build_array(
+  position, state, sendable, topic, kafka_partition, kafka_offset, waits
+) ORDER BY last_failed_at, position), '[]')::text
+FROM (
+  SELECT
+    position, state, sendable, topic, kafka_partition, kafka_offset, last_failed_at,
+    EXISTS (
+      SELECT FROM redriven_letters
+      WHERE letter = position AND acknowledged_at IS NULL AND send_at IS NOT NULL
+    ) AS waits
+  FROM dead_letters
+  WHERE position IN (SELECT value::bigint FROM jsonb_array_elements_text(CAST(:ids AS jsonb)))
+) AS examined;

@@ -105,7 +105,8 @@ class _Letter(NamedTuple):
 def _examined(connection: Connection, asked: DiscardLetters, ids: list[int]) -> list[_Letter]:
     if not asked.dry_run:
         connection.run(LOCK_LETTERS, ids=ids)
-    return [_Letter(*row) for row in connection.run(EXAMINE_LETTERS, ids=ids)]
+    ((letters,),) = connection.run(EXAMINE_LETTERS, ids=ids)
+    return [_Letter(*letter) for letter in orjson.loads(letters)]
 
 
 def _refuse(ids: list[int], letters: list[_Letter], *, sends: bool) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import httpx
 import orjson
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 from functions_framework.aio import create_asgi_app_from_module
 
 from orderflow.config import settings
@@ -203,15 +203,16 @@ def records_of(topic: str, key: str, count: int, *, distinct: bool = True) -> li
     """Read a topic from its beginning until it has given `count` (different) events of a key."""
     found: dict[str, Record] = {}
     deadline = time.monotonic() + WITHIN_S
-    for number, (record_key, record) in enumerate(_read(topic, deadline)):
-        if record_key == key:
+    for number, message in enumerate(_read(topic, deadline)):
+        if message.key() == key.encode():
+            record = _record(message)
             found.setdefault(record.attributes["id"] if distinct else str(number), record)
         if len(found) == count:
             return list(found.values())
     raise AssertionError(f"{topic} has {len(found)} of {count} records of {key}")
 
 
-def _read(topic: str, deadline: float) -> Iterator[tuple[str, Record]]:
+def _read(topic: str, deadline: float) -> Iterator[Message]:
     options = {
         "bootstrap.servers": settings().kafka_bootstrap_servers,
         "group.id": reference("reader"),
@@ -225,7 +226,10 @@ def _read(topic: str, deadline: float) -> Iterator[tuple[str, Record]]:
         while time.monotonic() < deadline:
             message = consumer.poll(0.2)
             if message is not None and not message.error():
-                headers: Any = message.headers() or []
-                key, value = message.key() or b"", message.value() or b"null"
-                attributes = {name.removeprefix("ce_"): v.decode() for name, v in headers}
-                yield key.decode(), Record(attributes, orjson.loads(value))
+                yield message
+
+
+def _record(message: Message) -> Record:
+    headers: Any = message.headers() or []
+    attributes = {name.removeprefix("ce_"): value.decode() for name, value in headers}
+    return Record(attributes, orjson.loads(message.value() or b"null"))

@@ -28,6 +28,7 @@ from tests.functions.support import WITHIN_S, client_of, place, records_of, refe
 from tests.functions.test_list_orders import rows_read, scans
 
 MANY = 30_000
+PATIENCE_S = 100  # with so many at once, on a machine that does other things too
 PLACED = "orderflow.order.placed.v1"
 PLAIN = "dev.knative.kafka.event"
 LETTER = {
@@ -1005,7 +1006,8 @@ def large(postgres: str, database: Connection) -> Iterator[Connection]:
     database.script(f"CREATE DATABASE {name}")
     url = f"{postgres.rpartition('/')[0]}/{name}"
     migrate(url)
-    connection = Connection(url)
+    connection = Connection(url, answer_timeout_s=PATIENCE_S)
+    connection.script(f"SET statement_timeout = '{PATIENCE_S} s'")
     connection.script(f"""
       INSERT INTO dead_letters (
         identity, event_id, type, order_id, item, topic, attributes, data, data_bytes,
