@@ -22,36 +22,32 @@ from tests.chaos.table import table
 ENDS_WITHIN_S = 45 * 60  # a fault takes some 15 s with its recovery, twice that on a busy machine
 
 
-async def suffer(faults: Sequence[Fault], brokers: Sequence[str], seed: int) -> list[Outcome]:
+async def suffer(
+    faults: Sequence[Fault], brokers: Sequence[str], seed: int, outcomes: list[Outcome]
+) -> None:
     """Let the faults strike one by one, so many on each kind of broker; show how far it is."""
-    outcomes: list[Outcome] = []
     share = -(-len(faults) // len(brokers))
     console = Console(stderr=True)
     with bar(console, "faults", len(faults)) as advance:
 
         def report(outcome: Outcome) -> None:
+            console.print(f"{outcome.recovered_s:5.1f} s after: {faults[len(outcomes)]}")
             outcomes.append(outcome)
             advance(len(outcomes), len(faults))
-            console.print(f"{outcome.recovered_s:5.1f} s  {outcome.kind}")
 
-        try:
-            async with asyncio.timeout(ENDS_WITHIN_S):
-                for number, kind in enumerate(brokers):
-                    some = faults[number * share : (number + 1) * share]
-                    with tempfile.TemporaryDirectory() as folder:
-                        async with open_site(Path(folder), KINDS[kind]) as site:
-                            await run(site, [[fault] for fault in some], seed, report)
-        except* (BrokenPromiseError, TimeoutError) as errors:
-            console.print(*errors.exceptions, sep="\n", markup=False, highlight=False)
-            console.print(f"it happens again with --seed {seed}")
-    return outcomes
+        for number, kind in enumerate(brokers):
+            rounds = [[fault] for fault in faults[number * share : (number + 1) * share]]
+            with tempfile.TemporaryDirectory() as folder:
+                async with open_site(Path(folder), KINDS[kind]) as site:
+                    await run(site, rounds, seed, report)
 
 
-async def until_stopped(suffering: Coroutine[Any, Any, list[Outcome]]) -> list[Outcome]:
-    """Run it to its end; SIGTERM cleans up as Ctrl-C does."""
-    task = asyncio.create_task(suffering)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await task
+async def until_stopped(suffering: Coroutine[Any, Any, None]) -> None:
+    """Run it to its end, or until its time is up; SIGTERM cleans up as Ctrl-C does."""
+    async with asyncio.timeout(ENDS_WITHIN_S):
+        task = asyncio.create_task(suffering)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        await task
 
 
 def main() -> int:
@@ -62,11 +58,18 @@ def main() -> int:
     parser.add_argument("--broker", choices=[*KINDS, "both"], default="both")
     told = parser.parse_args()
     brokers = list(KINDS) if told.broker == "both" else [told.broker]
+    faults, outcomes = plan(told.seed, told.faults), list[Outcome]()
+    held = True
     print(f"seed {told.seed}", file=sys.stderr)
-    faults = plan(told.seed, told.faults)
-    outcomes = asyncio.run(until_stopped(suffer(faults, brokers, told.seed)))
-    print(table(outcomes))
-    return 0 if len(outcomes) == len(faults) and all(o.holds for o in outcomes) else 1
+    try:
+        asyncio.run(until_stopped(suffer(faults, brokers, told.seed, outcomes)))
+    except* BrokenPromiseError as broken:
+        held = False
+        print(*broken.exceptions, f"it happens again with --seed {told.seed}", sep="\n")
+    finally:
+        if outcomes:
+            print(table(outcomes))
+    return 0 if held else 1
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from tests.chaos.verdict import (
 RECOVERED_WITHIN_S = 60.0  # several rounds of sweep, and a slow machine
 POLL_S = 0.1
 QUIET_S = 1.0  # of load without a fault, so that each fault meets a shop at work
+LOOKED_S = 10.0  # at orders that hang, if the shop answers at all
 SHOWN = 5  # of what hangs or is untrue: the first ones tell the cause
 
 
@@ -133,6 +134,10 @@ def differences(counted: Proof) -> Iterator[str]:
 async def broken(scene: Scene, what: str, wrong: Sequence[str]) -> BrokenPromiseError:
     """Gather what tells why a promise is broken."""
     names = [word for line in wrong[:SHOWN] for word in line.split() if word.startswith("order-")]
-    shown = [str(await scene.load.look(name)) for name in names]
+    shown: list[str] = []
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LOOKED_S):
+            for name in names:
+                shown.append(str(await scene.load.look(name)))
     said = await asyncio.to_thread(lambda: list(scene.site.said_last()))
     return BrokenPromiseError("\n".join([what, *wrong[: SHOWN * 4], *shown, *said]))
