@@ -101,7 +101,7 @@ async def test_a_pending_order_is_moved_by_its_command(database: Connection, ord
 
 async def test_a_backorder_behind_others_is_moved_by_its_command(database: Connection) -> None:
     item, other = reference("item"), reference("item")
-    await ordered("backordered", item=item, quantity=4)
+    await ordered("backordered", item=item, quantity=2)
     await restock(item, 1)
     order_id = await place(lines=make_lines((item, 3), (other, 2)))
     await process(order_id)
@@ -261,10 +261,13 @@ async def test_only_pending_orders_are_retried_and_the_others_say_why(
     database: Connection,
 ) -> None:
     pending, confirmed, unknown = await place(), await ordered(), reference()
+    set_order(database, pending, "announcements = 200, due_at = 'infinity', attention = 'look'")
 
     again, refused = retry_orders(database, [confirmed, pending, unknown, pending])
 
     assert again == [pending]
+    sql = "SELECT announcements, due_at <= now() FROM orders WHERE order_id = :id"
+    assert database.run(sql, id=pending) == [[1, True]]
     assert refused == [
         f"order {confirmed} is confirmed; only what is pending is announced again",
         f"there is no order {unknown}",
