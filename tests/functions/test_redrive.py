@@ -1,133 +1,38 @@
 """GET /dead-letters and what is asked of them: every letter is found, and sent once when asked."""
 
 import base64
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
-import httpx
 import pytest
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from pg8000 import native
 from pg8000.native import to_statement
 
 from orderflow import dead_letters, redrives, resending
-from orderflow.config import settings
 from orderflow.database import Connection
 from orderflow.errors import Conflict, NotFound
 from orderflow.migrate import migrate
-from orderflow.outbox import Outbox
-from orderflow.resending import send_due, send_due_once, tend_dead_letters
+from orderflow.resending import send_due, send_due_once
 from orderflow.selections import DiscardLetters, LetterFilter, RedriveLetters
-from tests.functions.support import WITHIN_S, client_of, place, records_of, reference, tick
+from tests.functions.dead_letter_support import (
+    LETTER,
+    ask,
+    connections,
+    get,
+    ids_of,
+    keep,
+    keep_many,
+    make_letter,
+    record_of,
+    state_of,
+)
+from tests.functions.support import client_of, reference
 from tests.functions.test_list_orders import rows_read, scans
 
 MANY = 30_000
 PATIENCE_S = 100  # with so many at once, on a machine that does other things too
-PLACED = "orderflow.order.placed.v1"
-PLAIN = "dev.knative.kafka.event"
-LETTER = {
-    "topic": "orders",
-    "kafka_partition": 0,
-    "kafka_offset": 7,
-    "destination": "http://process-order.orderflow.svc.cluster.local",
-    "error_code": 422,
-    "error_type": "invalid-input",
-    "error": "there is no such order",
-    "failures": 1,
-    "state": "kept",
-}
-INSERT = """
-  INSERT INTO dead_letters (
-    identity, event_id, type, order_id, item, topic, kafka_partition, kafka_offset, attributes,
-    data, data_bytes, destination, error_code, error_type, error, failures, state,
-    first_failed_at, last_failed_at
-  )
-  SELECT
-    identity, event_id, type, order_id, item, topic, kafka_partition, kafka_offset, attributes,
-    decode(data, 'base64'), data_bytes, destination, error_code, error_type, error, failures,
-    state, failed_at, failed_at
-  FROM jsonb_to_recordset(CAST(:letters AS jsonb)) AS letter (
-    identity text, event_id text, type text, order_id text, item text, topic text,
-    kafka_partition integer, kafka_offset bigint, attributes jsonb, data text, data_bytes bigint,
-    destination text, error_code smallint, error_type text, error text, failures integer,
-    state text, failed_at timestamptz
-  )
-  RETURNING position
-"""
-
-
-def make_letter(data: bytes = b'{"order_id": "x"}', **overrides: Any) -> dict[str, Any]:
-    """The columns of a letter, which failed just now; `type` is a name of its test's own."""
-    event_id = overrides.get("event_id", reference("event"))
-    of_type = overrides.setdefault("type", reference("type"))
-    attributes = {"specversion": "1.0", "id": event_id, "source": "/t", "type": of_type}
-    made = {
-        "identity": reference("identity"),
-        "event_id": event_id,
-        "attributes": {**attributes, "subject": reference("subject")},
-        "data": base64.b64encode(data).decode(),
-        "data_bytes": len(data),
-        "failed_at": datetime.now(UTC).isoformat(),
-    }
-    return LETTER | made | overrides
-
-
-def keep(database: Connection, *letters: dict[str, Any]) -> list[int]:
-    """Store letters; return their ids."""
-    return [position for (position,) in database.run(INSERT, letters=list(letters))]
-
-
-def keep_many(database: Connection, count: int, **overrides: Any) -> tuple[str, list[int]]:
-    """Store letters of one type, a second apart; return the type and the ids, oldest first."""
-    of_type = str(overrides.pop("type", reference("type")))
-    first = datetime.now(UTC) - timedelta(seconds=count)
-    letters = [
-        make_letter(
-            **{"type": of_type, "failed_at": (first + timedelta(seconds=n)).isoformat()} | overrides
-        )
-        for n in range(count)
-    ]
-    return of_type, keep(database, *letters)
-
-
-def state_of(database: Connection, letter: int) -> str:
-    """A letter's state."""
-    ((state,),) = database.run("SELECT state FROM dead_letters WHERE position = :id", id=letter)
-    return str(state)
-
-
-def make_due(database: Connection, *letters: int) -> None:
-    """Let the time of letters that wait to be sent be past."""
-    sql = """UPDATE redriven_letters SET send_at = now() - interval '1 minute'
-      WHERE letter IN (SELECT value::bigint FROM jsonb_array_elements_text(CAST(:ids AS jsonb)))"""
-    database.run(sql, ids=list(letters))
-
-
-async def get(path: str = "/dead-letters", **query: Any) -> httpx.Response:
-    return await client_of("redrive").get(path, params=query or None)
-
-
-async def ask(action: str = "redrive", **body: Any) -> httpx.Response:
-    """Ask for a redrive or a discard."""
-    asked = {"by": "Ada"} | body
-    return await client_of("redrive").post(f"/dead-letters/{action}", json=asked)
-
-
-async def record_of(redrive: int) -> dict[str, Any]:
-    """What the record says of a redrive."""
-    listed = (await get("/dead-letters/redrives")).json()
-    return next(row for row in listed if row["id"] == redrive)
-
-
-def ids_of(response: httpx.Response) -> list[int]:
-    assert response.status_code == 200, response.text
-    return [letter["id"] for letter in response.json()]
 
 
 async def pages(between: Callable[[], None] = lambda: None, **query: Any) -> list[int]:
@@ -138,38 +43,6 @@ async def pages(between: Callable[[], None] = lambda: None, **query: Any) -> lis
         between()
         response = await client_of("redrive").get(link)
         found += ids_of(response)
-    return found
-
-
-class Sent(NamedTuple):
-    """A record as it is on a topic."""
-
-    key: bytes | None
-    value: bytes | None
-    headers: dict[str, bytes]
-
-
-def sent_to(topic: str, event_id: str, count: int) -> list[Sent]:
-    """Read a topic from its beginning until it has given so many records of an event's id."""
-    options = {
-        "bootstrap.servers": settings().kafka_bootstrap_servers,
-        "group.id": reference("reader"),
-        "enable.auto.commit": False,
-        "log_level": 2,
-    }
-    found: list[Sent] = []
-    deadline = time.monotonic() + WITHIN_S
-    with closing(Consumer(options)) as consumer:
-        partitions = consumer.list_topics(topic, timeout=WITHIN_S).topics[topic].partitions
-        consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in partitions])
-        while len(found) < count and time.monotonic() < deadline:
-            message = consumer.poll(0.2)
-            if message is None or message.error():
-                continue
-            headers: dict[str, Any] = dict(message.headers() or [])
-            if headers.get("ce_id") == event_id.encode():
-                found.append(Sent(message.key(), message.value(), headers))
-    assert len(found) == count, f"{topic} has {len(found)} of {count} records of {event_id}"
     return found
 
 
@@ -575,236 +448,6 @@ async def test_a_discard_has_no_rate() -> None:
     assert (await ask("discard", all=True, rate_per_s=5)).status_code == 422
 
 
-# What is sent
-
-
-def dispatched(sent: Sent) -> dict[str, str]:
-    """The headers with which Knative hands a record that is a CloudEvent to a dead letter sink."""
-    values = {name: value.decode() for name, value in sent.headers.items()}
-    attributes = {n.replace("ce_", "ce-"): v for n, v in values.items() if n.startswith("ce_")}
-    added = {
-        "ce-knativekafkapartition": "1",
-        "ce-knativekafkaoffset": "5",
-        "ce-kafkatopic": "orders",
-        "ce-knativeerrordest": str(LETTER["destination"]),
-        "ce-knativeerrorcode": "503",
-    }
-    return {"content-type": values["content-type"], **attributes, **added}
-
-
-async def fail(headers: dict[str, str], data: bytes) -> None:
-    """Let an event come as a dead letter."""
-    raw = httpx.Headers(headers, encoding="latin-1")
-    answer = await client_of("keep_dead_letter").post("/", content=data, headers=raw)
-    assert answer.status_code == 204, answer.text
-
-
-async def test_an_event_of_ours_is_sent_again_byte_for_byte(database: Connection) -> None:
-    order_id = await place(order_id=f"50% grün {reference()}")
-    sql = "SELECT event_id FROM dead_letters WHERE order_id = :id"
-    event_id = records_of("orders", order_id, 1)[0].attributes["id"]
-    (first,) = sent_to("orders", event_id, 1)
-    assert first.value is not None
-    await fail(dispatched(first), first.value)
-    assert database.run(sql, id=order_id) == [[event_id]]
-
-    await ask(filter={"order_id": order_id})
-    await send_due()
-
-    assert sent_to("orders", event_id, 2) == [first, first]
-
-
-async def test_a_plain_record_is_sent_as_an_event_with_the_id_it_got(database: Connection) -> None:
-    event_id = f"partition:1/offset:{time.time_ns()}"
-    attributes = {
-        "specversion": "1.0",
-        "id": event_id,
-        "source": "/apis/v1/namespaces/orderflow/kafkasources/orders#orders",
-        "type": PLAIN,
-        "subject": "partition:1#5",
-        "time": "2026-01-01T00:00:00Z",
-        "kafkaheaderfoo": "bar",
-        "key": "50%25",
-        "partitionkey": "50%25",
-    }
-    letter = make_letter(b"not json", event_id=event_id, type=PLAIN, attributes=attributes)
-    (letter_id,) = keep(database, letter)
-
-    await ask(ids=[letter_id])
-    await send_due()
-
-    (sent,) = sent_to("orders", event_id, 1)
-    assert (sent.key, sent.value) == (b"50%25", b"not json")
-    assert sent.headers == {f"ce_{name}": value.encode() for name, value in attributes.items()}
-
-
-@pytest.mark.parametrize(
-    ("attributes", "key"),
-    [
-        ({"type": PLACED, "partitionkey": "50%25", "subject": "s"}, b"50%"),
-        ({"type": "other", "partitionkey": "50%25", "key": "k"}, b"50%25"),
-        ({"type": "other", "key": "k", "subject": "s"}, b"k"),
-        ({"type": "other", "subject": "s"}, b"s"),
-        ({"type": PLAIN, "subject": "partition:1#5"}, None),
-        ({"type": "other"}, None),
-    ],
-)
-def test_the_key_is_that_of_the_event(attributes: dict[str, str], key: bytes | None) -> None:
-    assert resending.to_kafka(attributes, b"").key == key
-
-
-def test_attributes_are_utf8_and_the_content_type_is_a_header() -> None:
-    attributes = {"type": "t", "id": "grün", "datacontenttype": "text/plain", "traceparent": "00"}
-
-    headers = resending.to_kafka(attributes, b"").headers
-
-    assert headers == {
-        "ce_type": b"t",
-        "ce_id": "grün".encode(),
-        "ce_specversion": b"1.0",
-        "ce_traceparent": b"00",
-        "traceparent": b"00",
-        "content-type": b"text/plain",
-    }
-
-
-async def test_a_redriven_event_has_all_its_attempts_again(database: Connection) -> None:
-    _, (letter_id,) = keep_many(database, 1, event_id=(event_id := reference("event")))
-    sql = """INSERT INTO attempts (identity, function, event_id, failures, last_error)
-      VALUES (:id, 'process_order', :id, 20, 'x')"""
-    database.run(sql, id=event_id)
-
-    await ask(ids=[letter_id])
-    await send_due()
-
-    assert database.run("SELECT * FROM attempts WHERE event_id = :id", id=event_id) == []
-
-
-async def test_what_fails_again_is_kept_again_and_counted(database: Connection) -> None:
-    event_id = reference("event")
-    headers = dispatched(
-        Sent(b"", b"", {"content-type": b"text/plain", "ce_id": event_id.encode()})
-    )
-    headers |= {"ce-specversion": "1.0", "ce-source": "/t", "ce-type": "t"}
-    await fail(headers, b"{}")
-    sql = "SELECT position, failures, state FROM dead_letters WHERE event_id = :id"
-    ((letter_id, *_),) = database.run(sql, id=event_id)
-    redrive = (await ask(ids=[letter_id])).json()["redrive"]
-    await send_due()
-    before = await record_of(redrive)
-
-    await fail(headers, b"{}")
-
-    after = await record_of(redrive)
-    assert (before["sent"], before["came_back"]) == (1, 0)
-    assert (after["sent"], after["came_back"], after["waiting"]) == (1, 1, 0)
-    assert database.run(sql, id=event_id) == [[letter_id, 2, "kept"]]
-
-
-async def test_failing_again_before_kafkas_answer_is_noted_counts_too(database: Connection) -> None:
-    event_id = reference("event")
-    headers = dispatched(
-        Sent(b"", b"", {"content-type": b"text/plain", "ce_id": event_id.encode()})
-    )
-    headers |= {"ce-specversion": "1.0", "ce-source": "/t", "ce-type": "t"}
-    await fail(headers, b"{}")
-    sql = "SELECT position FROM dead_letters WHERE event_id = :id"
-    ((letter_id,),) = database.run(sql, id=event_id)
-    redrive = (await ask(ids=[letter_id])).json()["redrive"]
-
-    claimed = claim(database)
-    await fail(headers, b"{}")
-    told = [{"redrive": row[0], "letter": row[1], "error": None, "final": False} for row in claimed]
-    database.run(resending.SETTLE_SENT, told=told, tries=9)
-
-    assert [row[1] for row in claimed] == [letter_id]
-    assert state_of(database, letter_id) == "kept"
-    record = await record_of(redrive)
-    assert (record["sent"], record["came_back"], record["waiting"]) == (1, 1, 0)
-
-
-def claim(connection: Connection, *, count: int = 100, step_s: float = 100) -> list[list[Any]]:
-    """Take what is due."""
-    limits = {"count": count, "step_s": step_s, "bytes": 10**6}
-    return connection.run(resending.CLAIM_DUE_LETTERS, **limits)
-
-
-# Pace, races, and Kafka away
-
-
-async def test_what_is_late_is_not_sent_in_a_burst(database: Connection) -> None:
-    _, kept = keep_many(database, 30)
-    redrive = (await ask(ids=kept, rate_per_s=4)).json()["redrive"]
-    make_due(database, *kept)
-
-    found, sent = await send_due_once()
-
-    assert (found, sent) == (5, 5)
-    sql = """SELECT extract(epoch FROM send_at - now())::float FROM redriven_letters
-      WHERE redrive = :id AND acknowledged_at IS NULL ORDER BY send_at"""
-    waits_s = [wait_s for (wait_s,) in database.run(sql, id=redrive)]
-    assert len(waits_s) == 25
-    distances = [b - a for a, b in pairwise(waits_s)]
-    assert all(distance == pytest.approx(0.25, abs=0.001) for distance in distances)
-    database.run("DELETE FROM redriven_letters WHERE redrive = :id", id=redrive)
-
-
-async def test_within_a_tick_a_rate_is_kept_evenly(database: Connection) -> None:
-    _, kept = keep_many(database, 30)
-    redrive = (await ask(ids=kept, rate_per_s=10)).json()["redrive"]
-
-    started = time.monotonic()
-    sent = await send_due()
-    took_s = time.monotonic() - started
-
-    sql = """SELECT count(*) FROM redriven_letters WHERE redrive = :id GROUP BY sent_at
-      ORDER BY sent_at"""
-    assert sent >= 30
-    assert 2.0 <= took_s < 10
-    assert max(count for (count,) in database.run(sql, id=redrive)) <= 13
-
-
-async def test_large_letters_are_sent_a_few_at_once(database: Connection) -> None:
-    kept = keep(database, *(make_letter(b"x" * 600_000) for _ in range(5)))
-    await ask(ids=kept, rate_per_s=1000)
-    make_due(database, *kept)
-
-    assert [row[1] for row in claim(database)] == kept[:2]
-    make_due(database, *kept)
-    await send_due()
-
-
-async def test_two_that_send_at_one_instant_share_the_letters(
-    database: Connection, postgres: str
-) -> None:
-    _, kept = keep_many(database, 200)
-    await ask(ids=kept, rate_per_s=1000)
-    make_due(database, *kept)
-
-    with ThreadPoolExecutor(4) as threads, closing_all(postgres, 4) as connections:
-        claims = [*threads.map(partial(claim, count=60), connections)]
-
-    taken = [row[1] for claimed in claims for row in claimed if row[1] in kept]
-    assert len(taken) == len(set(taken))
-    assert len(taken) >= 120
-    make_due(database, *kept)
-    await send_due()
-
-
-class closing_all:  # noqa: N801 (read as a verb, as contextlib's)
-    """Connections during the block."""
-
-    def __init__(self, url: str, count: int) -> None:
-        self._connections = [Connection(url) for _ in range(count)]
-
-    def __enter__(self) -> Sequence[Connection]:
-        return self._connections
-
-    def __exit__(self, *_: object) -> None:
-        for connection in self._connections:
-            connection.close()
-
-
 async def test_redrives_of_the_same_letters_at_one_instant_schedule_each_once(
     database: Connection, postgres: str
 ) -> None:
@@ -813,8 +456,8 @@ async def test_redrives_of_the_same_letters_at_one_instant_schedule_each_once(
     by_ids = RedriveLetters(ids=tuple(kept[::-1]), by="Grace")
     asked = [by_filter, by_ids, by_filter, by_ids]
 
-    with ThreadPoolExecutor(4) as threads, closing_all(postgres, 4) as connections:
-        answers = [*threads.map(redrives.redrive, asked, connections)]
+    with ThreadPoolExecutor(4) as threads, connections(postgres, 4) as own:
+        answers = [*threads.map(redrives.redrive, asked, own)]
 
     assert sum(answer["matched"] for answer in answers) == 300
     sql = """SELECT count(*), count(DISTINCT letter) FROM redriven_letters
@@ -822,73 +465,7 @@ async def test_redrives_of_the_same_letters_at_one_instant_schedule_each_once(
     assert database.run(sql, first=kept[0], last=kept[-1]) == [[300, 300]]
 
 
-async def test_while_kafka_is_away_letters_stay_due_and_say_why(
-    database: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    event_id = reference("event")
-    _, (letter_id,) = keep_many(database, 1, event_id=event_id)
-    redrive = (await ask(ids=[letter_id])).json()["redrive"]
-    away = Outbox("127.0.0.1:9")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(resending, "outbox", lambda: away)
-        found, sent = await send_due_once()
-    record = await record_of(redrive)
-    (told,) = (await get(f"/dead-letters/{letter_id}")).json()["redrives"]
-    make_due(database, letter_id)
-    await send_due()
-
-    assert (found >= 1, sent) == (True, 0)
-    assert (record["sent"], record["waiting"]) == (0, 1)
-    assert "timed out" in told["error"]
-    assert told["send_at"] > told["sent_at"]
-    assert len(sent_to("orders", event_id, 1)) == 1
-    assert (await record_of(redrive))["sent"] == 1
-
-
-async def test_a_letter_that_kafka_did_not_take_in_many_tries_is_kept_as_before(
-    database: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _, (letter_id,) = keep_many(database, 1)
-    redrive = (await ask(ids=[letter_id])).json()["redrive"]
-    sql = "UPDATE redriven_letters SET tries = :tries - 1 WHERE letter = :id"
-    database.run(sql, tries=resending.MAX_TRIES, id=letter_id)
-    away = Outbox("127.0.0.1:9")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(resending, "outbox", lambda: away)
-        await send_due_once()
-
-    record = await record_of(redrive)
-    assert (record["sent"], record["waiting"], record["given_up"]) == (0, 0, 1)
-    assert state_of(database, letter_id) == "kept"
-
-
-async def test_a_letter_that_kafka_will_never_take_is_kept_at_once(database: Connection) -> None:
-    data = b"x" * 2_100_000
-    (letter_id,) = keep(database, make_letter(data))
-    redrive = (await ask(ids=[letter_id])).json()["redrive"]
-
-    await send_due()
-
-    (told,) = (await get(f"/dead-letters/{letter_id}")).json()["redrives"]
-    assert (state_of(database, letter_id), told["send_at"]) == ("kept", None)
-    assert "large" in told["error"].lower()
-    assert (await record_of(redrive))["given_up"] == 1
-
-
-async def test_the_clock_sends_what_is_due(database: Connection) -> None:
-    event_id = reference("event")
-    _, (letter_id,) = keep_many(database, 1, event_id=event_id)
-    await ask(ids=[letter_id])
-
-    await tick()
-
-    assert len(sent_to("orders", event_id, 1)) == 1
-    assert state_of(database, letter_id) == "redriven"
-
-
-# Discarding, the record, forgetting
+# Discarding, and the record
 
 
 async def test_what_is_discarded_is_settled_and_recorded(database: Connection) -> None:
@@ -957,43 +534,6 @@ async def test_the_record_has_pages(database: Connection) -> None:
     second = await client_of("redrive").get(first.links["next"]["url"])
 
     assert [*ids_of(first), *ids_of(second)[:2]] == asked[::-1]
-
-
-async def test_letters_settled_long_ago_are_forgotten(database: Connection) -> None:
-    old, recent = (datetime.now(UTC) - timedelta(days=days) for days in (31, 29))
-    of_type = reference("type")
-    letters = [
-        make_letter(type=of_type, state=state, failed_at=at.isoformat())
-        for at in (old, recent)
-        for state in ("kept", "redriven", "discarded")
-    ]
-    kept, _, _, *others = keep(database, *letters)
-    just_sent = keep(database, make_letter(type=of_type, failed_at=old.isoformat()))
-    redrive = (await ask(ids=just_sent)).json()["redrive"]
-    await send_due()
-
-    await tend_dead_letters()
-
-    sql = "SELECT position FROM dead_letters WHERE type = :type ORDER BY position"
-    assert database.run(sql, type=of_type) == [[i] for i in (kept, *others, *just_sent)]
-    sql = "UPDATE redriven_letters SET acknowledged_at = '2020-01-01' WHERE redrive = :id"
-    database.run(sql, id=redrive)
-    await tend_dead_letters()
-    assert (await get(f"/dead-letters/{just_sent[0]}")).status_code == 404
-    assert (await record_of(redrive))["sent"] == 1
-
-
-async def test_attempts_that_nobody_makes_any_more_are_forgotten(database: Connection) -> None:
-    names = [reference("event") for _ in range(2)]
-    sql = """INSERT INTO attempts (identity, function, event_id, last_error, last_failed_at)
-      VALUES (:id, 'f', :id, 'x', now() - :hours * interval '1 hour')"""
-    for name, hours in zip(names, (25, 23), strict=True):
-        database.run(sql, id=name, hours=hours)
-
-    await tend_dead_letters()
-
-    sql = "SELECT event_id FROM attempts WHERE event_id IN (:a, :b)"
-    assert database.run(sql, a=names[0], b=names[1]) == [[names[1]]]
 
 
 # What it costs on a table of 30,000 letters
