@@ -1,6 +1,6 @@
 -- Stores each event once, however often it fails, in one statement. Equal ones of a batch are one
 -- row that counts them, and tells of the last. Inserted in order of identity, so that processes
--- that get the same letters do not deadlock. What was sent again and came back is kept again; what
+-- that get the same letters do not deadlock. What was done with and comes back is kept again; what
 -- is still to be sent, and what was discarded, is only counted. The redrive that an event came back
 -- from is the newest that sent it.
 WITH arrived AS (
@@ -34,7 +34,7 @@ kept AS (
     error = EXCLUDED.error,
     failures = letter.failures + EXCLUDED.failures,
     last_failed_at = now(),
-    state = CASE letter.state WHEN 'redriven' THEN 'kept' ELSE letter.state END
+    state = CASE WHEN letter.state IN ('redriven', 'settled') THEN 'kept' ELSE letter.state END
   RETURNING position
 )
 UPDATE redriven_letters SET came_back_at = now()

@@ -38,7 +38,7 @@ FILTERS = {
     "item": "Events of this item.",
     "order_id": "Events of this order.",
     "error": "As `list` shows it: invalid-input, no-answer, 500.",
-    "state": "kept (the default), redriving, redriven or discarded.",
+    "state": "kept (the default), redriving, redriven, settled or discarded.",
     "failed_after": "Last failed after, as 2026-01-31T12:00:00Z.",
     "failed_before": "Last failed before.",
 }

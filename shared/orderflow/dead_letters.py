@@ -25,7 +25,7 @@ SELECT_LETTER = statement(_HERE / "select_letter.sql")
 IN_ORDER = "SET LOCAL enable_bitmapscan = off"
 MAX_REDRIVES_SHOWN = 100  # of one letter, the newest
 
-State = Literal["kept", "redriving", "redriven", "discarded"]
+State = Literal["kept", "redriving", "redriven", "settled", "discarded"]
 LetterId = Annotated[int, Field(ge=1, le=2**63 - 1)]
 # Any text that the database can hold: what is looked for may be as broken as what came.
 Filter = Annotated[str, Field(min_length=1, max_length=MAX_FILTERED, pattern=r"^[^\x00]*$")]

@@ -1,8 +1,8 @@
--- Forgets letters that were settled long ago, and what they were redriven by. One that was sent of
+-- Forgets letters that are long done, and what they were redriven by. One that was sent of
 -- late may still come back, and then is to be known.
 WITH old AS (
   SELECT position FROM dead_letters
-  WHERE state IN ('redriven', 'discarded') AND last_failed_at < now() - interval '30 days'
+  WHERE state IN ('redriven', 'settled', 'discarded') AND last_failed_at < now() - interval '30 days'
     AND NOT EXISTS (
       SELECT FROM redriven_letters
       WHERE letter = position

@@ -76,7 +76,7 @@ def _chosen(connection: Connection, asked: DiscardLetters, limit: int) -> Chosen
         ids = [*dict.fromkeys(asked.ids)]
         letters = _examined(connection, asked, ids)
         _refuse(ids, letters, sends=sends)
-        allowed = {"kept", "redriven", "discarded"} if sends else {"kept", "redriven"}
+        allowed = {"kept", "redriven", "settled"} | ({"discarded"} if sends else set())
         taken = [letter.id for letter in letters if letter.state in allowed and not letter.waits]
         return Chosen(taken, skipped=len(ids) - len(taken))
     wanted = asked.wanted()

@@ -23,6 +23,7 @@ from orderflow.stopping import stopping
 _HERE = Path(__file__).parent
 CLAIM_DUE_LETTERS = statement(_HERE / "claim_due_letters.sql")
 SETTLE_SENT = statement(_HERE / "settle_sent.sql")
+SETTLE_LETTERS = statement(_HERE / "settle_letters.sql")
 DELETE_SETTLED = statement(_HERE / "delete_settled.sql")
 DELETE_OLD_ATTEMPTS = statement(_HERE / "delete_old_attempts.sql")
 
@@ -33,6 +34,7 @@ SENT_AT_ONCE = 2_000  # letters a step: two redrives at the highest rate
 BYTES_AT_ONCE = 32 * 1024 * 1024  # of data a step, held twice
 MAX_TRIES = 400  # at most 4 minutes apart (`claim_due_letters.sql`): a day and two hours
 REPORTED_WITHIN_S = 8.0  # above the producer's own limit, after which it reports a failure
+LOOKED_AT = 2_000  # letters of each kind a tick, those that failed last: some milliseconds
 FORGOTTEN_AT_ONCE = 500  # of each kind a tick: what is left goes with the next
 
 # No other try will have another answer.
@@ -120,6 +122,7 @@ def _key(attributes: dict[str, str]) -> bytes | None:
 
 
 def _forget(connection: Connection) -> None:
+    connection.run(SETTLE_LETTERS, count=LOOKED_AT)
     for sql in (DELETE_SETTLED, DELETE_OLD_ATTEMPTS):
         connection.run(sql, count=FORGOTTEN_AT_ONCE)
 

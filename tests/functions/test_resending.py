@@ -29,9 +29,21 @@ from tests.functions.dead_letter_support import (
     record_of,
     state_of,
 )
-from tests.functions.support import WITHIN_S, client_of, place, records_of, reference, tick
+from tests.functions.support import (
+    WITHIN_S,
+    apply,
+    client_of,
+    ordered,
+    place,
+    records_of,
+    reference,
+    restock,
+    tell,
+    tick,
+)
 
 PLACED = "orderflow.order.placed.v1"
+CHANGED = "orderflow.inventory.changed.v1"
 PLAIN = "dev.knative.kafka.event"
 
 
@@ -350,6 +362,46 @@ async def test_the_clock_sends_what_is_due(database: Connection) -> None:
     assert state_of(database, letter_id) == "redriven"
 
 
+# Settling
+
+
+async def test_a_letter_whose_order_was_decided_meanwhile_is_settled(database: Connection) -> None:
+    pending, decided = await place(), await ordered("confirmed")
+    late = {"type": PLACED, "error_code": 503, "error_type": "unavailable"}
+    letters = keep(
+        database,
+        make_letter(order_id=pending, **late),
+        make_letter(order_id=decided, **late),
+        make_letter(order_id=decided, type=PLACED, error_code=None, error_type=None),
+        make_letter(order_id=decided, type=PLACED, error_code=422, error_type="given-up"),
+        make_letter(order_id=decided, type=PLACED),
+        make_letter(order_id=reference(), **late),
+    )
+
+    await tend_dead_letters()
+
+    states = [state_of(database, letter) for letter in letters]
+    assert states == ["kept", "settled", "settled", "settled", "kept", "kept"]
+
+
+async def test_a_letter_whose_item_is_up_to_date_is_settled(database: Connection) -> None:
+    known, behind = reference("item"), reference("item")
+    for item in (known, behind):
+        await restock(item, 5)
+    await tell(behind, adjust=1)
+    late = {"type": CHANGED, "error_code": 503, "error_type": "unavailable"}
+    letters = keep(
+        database, *(make_letter(item=item, **late) for item in (known, behind, reference("item")))
+    )
+
+    await tend_dead_letters()
+
+    assert [state_of(database, letter) for letter in letters] == ["settled", "kept", "kept"]
+    await apply(behind)
+    await tend_dead_letters()
+    assert [state_of(database, letter) for letter in letters] == ["settled", "settled", "kept"]
+
+
 # Forgetting
 
 
@@ -359,9 +411,9 @@ async def test_letters_settled_long_ago_are_forgotten(database: Connection) -> N
     letters = [
         make_letter(type=of_type, state=state, failed_at=at.isoformat())
         for at in (old, recent)
-        for state in ("kept", "redriven", "discarded")
+        for state in ("kept", "redriven", "settled", "discarded")
     ]
-    kept, _, _, *others = keep(database, *letters)
+    kept, _, _, _, *others = keep(database, *letters)
     just_sent = keep(database, make_letter(type=of_type, failed_at=old.isoformat()))
     redrive = (await ask(ids=just_sent)).json()["redrive"]
     await send_due()

@@ -33,14 +33,15 @@ CREATE TABLE dead_letters (
   failures integer NOT NULL DEFAULT 1 CHECK (failures > 0),
   first_failed_at timestamptz NOT NULL DEFAULT now(),
   last_failed_at timestamptz NOT NULL DEFAULT now(),
-  -- redriving: waits to be sent; redriven: given to Kafka, and has not failed again.
+  -- redriving: waits to be sent; redriven: given to Kafka, and has not failed again; settled: what
+  -- it asks for has been done without it.
   state text NOT NULL DEFAULT 'kept' CHECK (
-    state IN ('kept', 'redriving', 'redriven', 'discarded')
+    state IN ('kept', 'redriving', 'redriven', 'settled', 'discarded')
   )
 );
 COMMENT ON TABLE dead_letters IS
-  'keep_dead_letter inserts and counts; redrive changes the state; sweep sends what is redriving '
-  'and deletes what was settled long ago.';
+  'keep_dead_letter inserts and counts; redrive changes the state; sweep sends what is redriving, '
+  'settles what has been done without it, and deletes what is long done.';
 
 -- GET /dead-letters with each of its filters: what failed last comes first. A state is always one
 -- of them, and the rest is in order, so that a page reads its own letters and no others.
