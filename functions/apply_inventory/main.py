@@ -10,14 +10,14 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from orderflow.allocation import allocate
 from orderflow.batch import Batch
-from orderflow.counting import Change, apply_changes
 from orderflow.database import Connection, retrying, statement
 from orderflow.errors import Later, OrderFlowError
 from orderflow.events import Event, InventoryChanged
 from orderflow.outbox import publish
-from orderflow.reservations import Move, awaited_items, give_rows, locked_orders, move_orders
+from orderflow.stock.allocation import allocate
+from orderflow.stock.counting import Change, apply_changes
+from orderflow.stock.reservations import Move, awaited_items, give_rows, locked_orders, move_orders
 from orderflow.trigger import event
 from orderflow.web import note
 

@@ -11,7 +11,6 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orderflow.announcements import order_placed
 from orderflow.batch import Batch
 from orderflow.database import Connection, statement
 from orderflow.errors import Conflict
@@ -19,6 +18,7 @@ from orderflow.events import Event
 from orderflow.ids import uuid7
 from orderflow.models import PlaceOrder
 from orderflow.outbox import acknowledged, publish
+from orderflow.waiting.announcements import order_placed
 from orderflow.web import body_of, http, idempotency_key_of, json_response, note, traceparent_of
 
 INSERT_ORDERS = statement(Path(__file__).with_name("insert_orders.sql"))

@@ -9,7 +9,7 @@ from typing import Any
 
 from orderflow.batch import Batch
 from orderflow.database import Connection, statement
-from orderflow.letters import letter_of
+from orderflow.dead_letters.letters import letter_of
 from orderflow.trigger import RawEvent, raw_event
 from orderflow.web import note
 

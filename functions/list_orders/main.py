@@ -15,9 +15,9 @@ from starlette.responses import Response, StreamingResponse
 from orderflow.batch import worker
 from orderflow.database import Connection, statement
 from orderflow.errors import NotFound
-from orderflow.explanation import explain
-from orderflow.facts import find_order
 from orderflow.listing import MAX_LIMIT, OrderPage, next_link, page_of, position_of
+from orderflow.waiting.explanation import explain
+from orderflow.waiting.facts import find_order
 from orderflow.web import http, json_response, note, path_name
 
 HERE = Path(__file__).parent

@@ -6,13 +6,13 @@ orderflow.order.confirmed.v1, .backordered.v1 and .rejected.v1.
 
 from collections.abc import Sequence
 
-from orderflow.allocation import allocate
 from orderflow.batch import Batch
 from orderflow.database import Connection
 from orderflow.errors import InvalidInput, Later, OrderFlowError
 from orderflow.events import Event, OrderPlaced
 from orderflow.outbox import publish
-from orderflow.reservations import Locked, LockedOrder, Move, locked_orders, move_orders
+from orderflow.stock.allocation import allocate
+from orderflow.stock.reservations import Locked, LockedOrder, Move, locked_orders, move_orders
 from orderflow.trigger import event
 from orderflow.web import note
 

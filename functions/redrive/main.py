@@ -13,12 +13,12 @@ from starlette.responses import Response
 
 from orderflow.batch import worker
 from orderflow.database import Connection
-from orderflow.dead_letters import LetterPage, cursor_after, letters_page, one_letter
+from orderflow.dead_letters.lists import LetterPage, cursor_after, letters_page, one_letter
+from orderflow.dead_letters.redrives import RedrivePage, redrives_page
+from orderflow.dead_letters.redrives import redrive as redrive_letters
+from orderflow.dead_letters.selections import DiscardLetters, RedriveLetters
 from orderflow.errors import MethodNotAllowed, NotFound
 from orderflow.listing import Page, next_link, page_of
-from orderflow.redrives import RedrivePage, redrives_page
-from orderflow.redrives import redrive as redrive_letters
-from orderflow.selections import DiscardLetters, RedriveLetters
 from orderflow.web import body_of, http, json_response, note, path_name
 
 ACTIONS = {"/dead-letters/redrive": RedriveLetters, "/dead-letters/discard": DiscardLetters}

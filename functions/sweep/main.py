@@ -12,16 +12,16 @@ from pathlib import Path
 
 import orjson
 
-from orderflow.announcements import change_told, order_placed
 from orderflow.batch import worker
 from orderflow.database import Connection, statement
+from orderflow.dead_letters.resending import tend_dead_letters
 from orderflow.events import Event, InventoryChanged, Tick, make_event
-from orderflow.holds import expire_holds
 from orderflow.ids import uuid7
 from orderflow.outbox import outbox
-from orderflow.resending import tend_dead_letters
+from orderflow.stock.holds import expire_holds
 from orderflow.trace import continued
 from orderflow.trigger import event
+from orderflow.waiting.announcements import change_told, order_placed
 from orderflow.web import note
 
 HERE = Path(__file__).parent

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orderflow.announcements import change_told
 from orderflow.batch import Batch
 from orderflow.database import Connection, statement
 from orderflow.errors import Conflict
@@ -19,6 +18,7 @@ from orderflow.events import Event
 from orderflow.ids import uuid7
 from orderflow.models import ChangeInventory
 from orderflow.outbox import acknowledged, publish
+from orderflow.waiting.announcements import change_told
 from orderflow.web import body_of, http, json_response, note, traceparent_of
 
 INSERT_CHANGES = statement(Path(__file__).with_name("insert_changes.sql"))

@@ -17,8 +17,8 @@ from orderflow.errors import Conflict, NotFound, OrderFlowError
 from orderflow.events import Event
 from orderflow.models import ChangeOrder
 from orderflow.outbox import publish
-from orderflow.reservations import Locked, LockedOrder, Move, locked_orders, move_orders
 from orderflow.states import MOVES, Status, may_move
+from orderflow.stock.reservations import Locked, LockedOrder, Move, locked_orders, move_orders
 from orderflow.web import body_of, http, json_response, note, path_name
 
 

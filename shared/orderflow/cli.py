@@ -12,16 +12,16 @@ from rich.console import Console
 
 from knative_local.errors import LocalRuntimeError
 from orderflow import migrate as migrations
-from orderflow.audit_command import audit_command
-from orderflow.cli_dead_letters import app as dead_letters
-from orderflow.cli_options import AsJson, Data, Postgres
+from orderflow.audit.repair import signed
+from orderflow.commands.audit import audit_command
+from orderflow.commands.dead_letters import app as dead_letters
+from orderflow.commands.demo import demo as run_demo
+from orderflow.commands.options import AsJson, Data, Postgres
+from orderflow.commands.orders import explain_command, retry_command
+from orderflow.commands.stack import addresses, database_address, running, serve
 from orderflow.config import database_url, kafka_servers
 from orderflow.database import Connection, statement
-from orderflow.demo import demo as run_demo
 from orderflow.errors import ConfigurationError, OrderFlowError
-from orderflow.order_commands import explain_command, retry_command
-from orderflow.repair import signed
-from orderflow.stack import addresses, database_address, running, serve
 from orderflow.topics import create_topics, lag
 
 SHOW_STATUS = statement(Path(__file__).parent / "status.sql")

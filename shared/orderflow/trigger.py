@@ -14,8 +14,8 @@ from cloudevents.http import CloudEvent, from_http
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orderflow.attempts import counted
 from orderflow.bodies import MAX_BODY_BYTES, read_start
+from orderflow.dead_letters.attempts import counted
 from orderflow.errors import InvalidInput, MalformedBody, MethodNotAllowed, OrderFlowError
 from orderflow.events import EventData
 from orderflow.models import parsed

@@ -24,12 +24,12 @@ from knative_local.manifests import load_manifests
 from knative_local.ports import free_port
 from knative_local.postgres import embedded_postgres
 from knative_local.source import source_command
+from orderflow.audit.proof import pending
+from orderflow.commands.demo_orders import post
+from orderflow.commands.progress import bar
+from orderflow.commands.stack import MANIFESTS, ROOT
 from orderflow.database import Connection
-from orderflow.demo_orders import post
 from orderflow.migrate import migrate
-from orderflow.progress import bar
-from orderflow.proof import pending
-from orderflow.stack import MANIFESTS, ROOT
 from orderflow.topics import create_topics
 from tests.bench import audit
 from tests.bench.overload import overload_table

@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.table import Table
 
 from knative_local.postgres import embedded_postgres
-from orderflow.audit import ANSWER_TIMEOUT_S, CHECKS, audit
+from orderflow.audit.checks import ANSWER_TIMEOUT_S, CHECKS, audit
+from orderflow.commands.progress import Advance, bar
 from orderflow.database import Connection, retrying
 from orderflow.migrate import migrate
 from orderflow.models import PlaceOrder
-from orderflow.progress import Advance, bar
 from tests.functions.support import module_of
 
 ORDERS = 1_000_000

@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from orderflow.progress import bar
+from orderflow.commands.progress import bar
 from tests.brokers import KINDS
 from tests.chaos.faults import Fault, plan
 from tests.chaos.run import BrokenPromiseError, Outcome, run

@@ -55,8 +55,8 @@ async def killed(scene: Scene, target: str) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def supervisor_killed(scene: Scene, _: str) -> AsyncIterator[None]:
-    """All processes of the shop are gone, and another supervisor starts on what is left."""
-    await scene.site.reopen()
+    """All processes of the shop are gone; another supervisor has to start on what is left."""
+    await scene.site.kill_shop()
     yield
 
 

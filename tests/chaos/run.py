@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from orderflow.proof import Proof
+from orderflow.audit.proof import Proof
 from tests.chaos.faults import Fault, Scene
 from tests.chaos.listener import Listener
 from tests.chaos.load import Load
@@ -90,6 +90,7 @@ async def unsettled(scene: Scene) -> list[str]:
     waiting = ["no order is accepted any more"]
     with suppress(TimeoutError):
         async with asyncio.timeout(RECOVERED_WITHIN_S):
+            await scene.site.reopen()
             fresh = await scene.load.order()
             while True:
                 waiting = await asyncio.to_thread(waiting_until, scene.site, fresh)

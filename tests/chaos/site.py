@@ -76,11 +76,15 @@ class Site:
         )
         await asyncio.to_thread(await_ready, self._shop)
 
-    async def reopen(self) -> None:
-        """Kill the supervisor, and run another on what is left."""
+    async def kill_shop(self) -> None:
+        """Kill the supervisor."""
         os.kill(self.shop.process.pid, SIGKILL)
         await asyncio.to_thread(self.shop.process.wait)
-        await self._open_shop(self.shop.port)
+
+    async def reopen(self) -> None:
+        """Run another supervisor on what is left, if the one before was killed here."""
+        if self.shop.process.poll() == -SIGKILL:
+            await self._open_shop(self.shop.port)
 
     def start_postgres(self) -> None:
         """Run the database on the data it has."""

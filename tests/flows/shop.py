@@ -19,9 +19,9 @@ import httpx
 
 from knative_local.ports import LOOPBACK, free_port
 from knative_local.state_file import ComponentState, read_state
+from orderflow.audit.proof import Proof, pending, prove
+from orderflow.commands.stack import addresses
 from orderflow.database import Connection
-from orderflow.proof import Proof, pending, prove
-from orderflow.stack import addresses
 
 T = TypeVar("T")
 NewShop = Callable[[], AbstractContextManager["Shop"]]

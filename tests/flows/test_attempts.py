@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from orderflow.attempts import MAX_ATTEMPTS
+from orderflow.dead_letters.attempts import MAX_ATTEMPTS
 from orderflow.topics import lag
 from tests.brokers import OpenBroker
 from tests.flows.kafka_topics import Record, produce, records

@@ -19,7 +19,7 @@ import yaml
 from knative_local.command import program
 from knative_local.ports import LOOPBACK, free_port
 from knative_local.postgres import embedded_postgres
-from orderflow.audit import CHECKS
+from orderflow.audit.checks import CHECKS
 from orderflow.database import Connection
 from orderflow.topics import TOPICS
 from tests.brokers import OpenBroker

@@ -11,9 +11,9 @@ import pytest
 from knative_local.gateway import MAX_CALLERS, gateway_command
 from knative_local.manifests import load_manifests
 from knative_local.ports import LOOPBACK, accepts, free_port
+from orderflow.commands.stack import MANIFESTS
 from orderflow.database import Connection
 from orderflow.overload import MAX_RETRY_AFTER_S, MAX_WAITING, allow_connections
-from orderflow.stack import MANIFESTS
 from orderflow.topics import create_topics
 from tests.flows.callers import (
     Function,

@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from orderflow.announcements import order_placed
 from orderflow.events import to_kafka
+from orderflow.waiting.announcements import order_placed
 from tests.flows.kafka_topics import Record, produce, records
 from tests.flows.shop import Shop, eventually, orderflow, reference
 

@@ -9,11 +9,11 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from orderflow import attempts
-from orderflow.attempts import MAX_ATTEMPTS, forget_attempts
 from orderflow.batch import Worker
 from orderflow.bodies import MAX_BODY_BYTES
 from orderflow.database import Connection
+from orderflow.dead_letters import attempts
+from orderflow.dead_letters.attempts import MAX_ATTEMPTS, forget_attempts
 from orderflow.errors import (
     ConfigurationError,
     DatabaseAway,

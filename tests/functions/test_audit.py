@@ -8,14 +8,14 @@ from typing import Any
 import orjson
 import pytest
 
-from orderflow import audit as audits
-from orderflow import repair as repairs
-from orderflow.audit import CHECKS, Audit, audit
+from orderflow.audit import checks as audits
+from orderflow.audit import repair as repairs
+from orderflow.audit.checks import CHECKS, Audit, audit
+from orderflow.audit.proof import prove
+from orderflow.audit.repair import Mend, repair, signed
 from orderflow.database import Connection, retrying
 from orderflow.errors import ConfigurationError
 from orderflow.models import ChangeInventory, PlaceOrder
-from orderflow.proof import prove
-from orderflow.repair import Mend, repair, signed
 from tests.functions.support import make_lines, make_order, module_of, own_database
 
 TRACE = f"00-{'a' * 32}-{'b' * 16}-01"

@@ -11,7 +11,7 @@ import pytest
 
 from orderflow.cli import main
 from orderflow.database import Connection
-from orderflow.resending import send_due
+from orderflow.dead_letters.resending import send_due
 from tests.functions.dead_letter_support import keep, keep_many, make_letter, state_of
 from tests.functions.support import reference
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from orderflow import batch
 from orderflow.batch import Worker
 from orderflow.database import Connection
+from orderflow.dead_letters.letters import letter_of
 from orderflow.errors import DatabaseAway
-from orderflow.letters import letter_of
 from orderflow.trigger import PLAIN_RECORD, RawEvent
 from tests.functions.support import ce_headers, client_of, module_of, reference
 

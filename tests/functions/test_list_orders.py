@@ -12,9 +12,9 @@ import orjson
 import pytest
 
 from orderflow.database import Connection
-from orderflow.facts import SELECT_ORDER
-from orderflow.holds import SELECT_EXPIRED
-from orderflow.reservations import LOCK_ORDERS
+from orderflow.stock.holds import SELECT_EXPIRED
+from orderflow.stock.reservations import LOCK_ORDERS
+from orderflow.waiting.facts import SELECT_ORDER
 from tests.functions.support import (
     client_of,
     make_lines,

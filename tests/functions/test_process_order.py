@@ -10,7 +10,7 @@ import pytest
 
 from orderflow.database import Connection, retrying
 from orderflow.errors import DatabaseAway, Later
-from orderflow.reservations import locked_orders
+from orderflow.stock.reservations import locked_orders
 from tests.functions.support import (
     Shelf,
     apply,

@@ -10,12 +10,13 @@ import pytest
 from pg8000 import native
 from pg8000.native import to_statement
 
-from orderflow import dead_letters, redrives, resending
 from orderflow.database import Connection
+from orderflow.dead_letters import lists as dead_letters
+from orderflow.dead_letters import redrives, resending
+from orderflow.dead_letters.resending import send_due, send_due_once
+from orderflow.dead_letters.selections import DiscardLetters, LetterFilter, RedriveLetters
 from orderflow.errors import Conflict, NotFound
 from orderflow.migrate import migrate
-from orderflow.resending import send_due, send_due_once
-from orderflow.selections import DiscardLetters, LetterFilter, RedriveLetters
 from tests.functions.dead_letter_support import (
     LETTER,
     ask,

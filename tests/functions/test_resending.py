@@ -12,11 +12,11 @@ import httpx
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
-from orderflow import resending
 from orderflow.config import settings
 from orderflow.database import Connection
+from orderflow.dead_letters import resending
+from orderflow.dead_letters.resending import send_due, send_due_once, tend_dead_letters
 from orderflow.outbox import Outbox
-from orderflow.resending import send_due, send_due_once, tend_dead_letters
 from tests.functions.dead_letter_support import (
     LETTER,
     ask,
@@ -367,7 +367,7 @@ async def test_the_clock_sends_what_is_due(database: Connection) -> None:
 
 async def test_a_letter_whose_order_was_decided_meanwhile_is_settled(database: Connection) -> None:
     pending, decided = await place(), await ordered("confirmed")
-    late = {"type": PLACED, "error_code": 503, "error_type": "unavailable"}
+    late: dict[str, Any] = {"type": PLACED, "error_code": 503, "error_type": "unavailable"}
     letters = keep(
         database,
         make_letter(order_id=pending, **late),
@@ -389,7 +389,7 @@ async def test_a_letter_whose_item_is_up_to_date_is_settled(database: Connection
     for item in (known, behind):
         await restock(item, 5)
     await tell(behind, adjust=1)
-    late = {"type": CHANGED, "error_code": 503, "error_type": "unavailable"}
+    late: dict[str, Any] = {"type": CHANGED, "error_code": 503, "error_type": "unavailable"}
     letters = keep(
         database, *(make_letter(item=item, **late) for item in (known, behind, reference("item")))
     )

@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from orderflow.audit import audit
+from orderflow.audit.checks import audit
 from orderflow.database import Connection, retrying
 from orderflow.errors import Conflict, InvalidInput, Later, NotFound, OrderFlowError
-from orderflow.holds import expire_orders
 from orderflow.models import ChangeInventory, PlaceOrder
 from orderflow.states import may_move
+from orderflow.stock.holds import expire_orders
 from tests.functions.support import module_of, reference
 
 TRACE = f"00-{'a' * 32}-{'b' * 16}-01"

@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from orderflow.audit import Audit, audit
+from orderflow.audit.checks import Audit, audit
+from orderflow.audit.repair import Mend, repair
 from orderflow.database import Connection, retrying
 from orderflow.errors import OrderFlowError
-from orderflow.holds import expire_orders
 from orderflow.models import ChangeInventory, PlaceOrder
-from orderflow.repair import Mend, repair
+from orderflow.stock.holds import expire_orders
 from tests.functions.support import module_of, own_database, reference
 
 TRACE = f"00-{'a' * 32}-{'b' * 16}-01"

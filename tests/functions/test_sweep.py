@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from orderflow import holds
 from orderflow import outbox as outboxes
 from orderflow.database import Connection, retrying
 from orderflow.errors import InvalidInput
 from orderflow.outbox import Outbox
+from orderflow.stock import holds
 from tests.functions.support import (
     apply,
     client_of,

@@ -7,10 +7,11 @@ from urllib.parse import quote
 
 import pytest
 
-from orderflow import attempts, retries
-from orderflow.announcements import change_told_id, order_placed_id
 from orderflow.database import Connection
-from orderflow.retries import Retried, retry_marked, retry_orders
+from orderflow.dead_letters import attempts
+from orderflow.waiting import retries
+from orderflow.waiting.announcements import change_told_id, order_placed_id
+from orderflow.waiting.retries import Retried, retry_marked, retry_orders
 from tests.functions.support import (
     apply,
     client_of,

@@ -95,7 +95,7 @@ def test_only_the_outbox_writes_to_kafka() -> None:
 
 
 def test_everything_is_caught_in_three_places_only() -> None:
-    allowed = {f"shared/orderflow/{name}.py" for name in ("attempts", "batch", "web")}
+    allowed = {f"shared/orderflow/{name}.py" for name in ("dead_letters/attempts", "batch", "web")}
 
     assert containing(r"except Exception\b", *CODE) <= allowed
     assert containing(r"except:", *CODE) == set()
@@ -115,7 +115,7 @@ def test_functions_never_import_each_other() -> None:
 def test_the_library_knows_no_function() -> None:
     names = "|".join(f"functions/{folder}|{folder}\\.main" for folder in FOLDERS)
 
-    assert containing(names, *files("shared/orderflow/*.py")) == set()
+    assert containing(names, *files("shared/**/*.py")) == set()
 
 
 def test_the_runtime_knows_no_orders() -> None:
@@ -174,9 +174,11 @@ def test_a_statement_beside_a_function_is_used_by_it(path: Path) -> None:
     assert path.name in path.with_name("main.py").read_text()
 
 
-@pytest.mark.parametrize("path", files("shared/orderflow/*.sql"), ids=named)
+@pytest.mark.parametrize(
+    "path", files("shared/orderflow/*.sql", "shared/orderflow/[!m]*/*.sql"), ids=named
+)
 def test_a_statement_of_the_library_is_used_by_it(path: Path) -> None:
-    code = "".join(module.read_text() for module in files("shared/orderflow/*.py"))
+    code = "".join(module.read_text() for module in files("shared/**/*.py"))
 
     assert path.name in code
 
@@ -192,7 +194,7 @@ def test_the_moves_are_of_the_statuses_that_the_table_allows() -> None:
 def test_the_effects_on_stock_are_of_moves_that_exist() -> None:
     effects = re.findall(
         r"\('(\w+)', '(\w+)', '\w+', -?\d, -?\d\)",
-        (ROOT / "shared/orderflow/move_orders.sql").read_text(),
+        (ROOT / "shared/orderflow/stock/move_orders.sql").read_text(),
     )
 
     assert effects

@@ -6,7 +6,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderflow.allocation import Decision, OpenOrder, allocate
+from orderflow.stock.allocation import Decision, OpenOrder, allocate
 
 ITEMS = ("apple", "bread", "cheese", "dates")
 needs = st.dictionaries(st.sampled_from(ITEMS), st.integers(1, 9), min_size=1)

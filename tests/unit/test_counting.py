@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderflow.counting import Applied, Change, apply_changes
+from orderflow.stock.counting import Applied, Change, apply_changes
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

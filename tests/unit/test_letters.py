@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from orderflow.letters import letter_of
+from orderflow.dead_letters.letters import letter_of
 from orderflow.texts import storable
 from orderflow.trigger import PLAIN_RECORD, RawEvent
 

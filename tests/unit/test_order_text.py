@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from orderflow.explanation import explain
-from orderflow.facts import Attempts, Facts, Letter, Queue, Unsent
-from orderflow.order_text import describe, duration
+from orderflow.commands.order_text import describe, duration
+from orderflow.waiting.explanation import explain
+from orderflow.waiting.facts import Attempts, Facts, Letter, Queue, Unsent
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 ORDER = {

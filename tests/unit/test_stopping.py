@@ -2,7 +2,7 @@
 
 from knative_local.command import DEFAULT_GRACE_S
 from knative_local.manifests import load_manifests
-from orderflow.stack import MANIFESTS
+from orderflow.commands.stack import MANIFESTS
 from orderflow.stopping import BUSY_S, FINISH_S, LAME_DUCK_S, QUIET_MARGIN_S, watch
 
 KEEP_ALIVE_S = 2.0  # gunicorn's default for idle connections, which functions-framework leaves

@@ -11,16 +11,22 @@ from typing import Annotated, Any, TypeVar
 import orjson
 import typer
 
-from orderflow.cli_options import AsJson, Data, Postgres
+from orderflow.commands.dead_letter_tables import (
+    say,
+    show_json,
+    show_letters,
+    show_outcome,
+    show_redrives,
+)
+from orderflow.commands.options import AsJson, Data, Postgres
+from orderflow.commands.stack import database_address
 from orderflow.database import Connection, retrying
-from orderflow.dead_letter_tables import say, show_json, show_letters, show_outcome, show_redrives
-from orderflow.dead_letters import LetterPage, letters_page, one_letter
+from orderflow.dead_letters.lists import LetterPage, letters_page, one_letter
+from orderflow.dead_letters.redrives import RedrivePage, redrive, redrives_page
+from orderflow.dead_letters.selections import DEFAULT_RATE_PER_S, DiscardLetters, RedriveLetters
 from orderflow.errors import ConfigurationError
 from orderflow.listing import DEFAULT_LIMIT
 from orderflow.models import parsed
-from orderflow.redrives import RedrivePage, redrive, redrives_page
-from orderflow.selections import DEFAULT_RATE_PER_S, DiscardLetters, RedriveLetters
-from orderflow.stack import database_address
 
 R = TypeVar("R")
 

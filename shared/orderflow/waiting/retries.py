@@ -5,9 +5,9 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from orderflow.announcements import change_told_id, order_placed_id
-from orderflow.attempts import forget_attempts
 from orderflow.database import Connection, retrying, statement
+from orderflow.dead_letters.attempts import forget_attempts
+from orderflow.waiting.announcements import change_told_id, order_placed_id
 
 _HERE = Path(__file__).parent
 ANNOUNCE_ORDERS_NOW = statement(_HERE / "announce_orders_now.sql")

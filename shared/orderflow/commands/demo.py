@@ -18,12 +18,12 @@ from rich.console import Console
 from knative_local.http1 import Client
 from knative_local.http1_connection import Response
 from knative_local.ports import free_port
+from orderflow.audit.proof import prove
+from orderflow.commands.demo_orders import Call, calls, items, post
+from orderflow.commands.demo_tables import proof_table, summary
+from orderflow.commands.progress import bar, starting
+from orderflow.commands.stack import Stack
 from orderflow.database import Connection, statement
-from orderflow.demo_orders import Call, calls, items, post
-from orderflow.demo_tables import proof_table, summary
-from orderflow.progress import bar, starting
-from orderflow.proof import prove
-from orderflow.stack import Stack
 
 FIGURES = statement(Path(__file__).parent / "demo_figures.sql")
 SHORT_ITEMS = statement(Path(__file__).parent / "demo_short_items.sql")

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 import orjson
 from rich.console import Console
 
+from orderflow.commands.order_text import describe
 from orderflow.database import Connection
 from orderflow.errors import NotFound
-from orderflow.explanation import explain
-from orderflow.facts import find_order
-from orderflow.order_text import describe
-from orderflow.retries import retry_marked, retry_orders
+from orderflow.waiting.explanation import explain
+from orderflow.waiting.facts import find_order
+from orderflow.waiting.retries import retry_marked, retry_orders
 
 SOON = "will be announced within 10 s"
 

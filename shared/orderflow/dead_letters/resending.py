@@ -14,9 +14,9 @@ import orjson
 from cloudevents.kafka import KafkaMessage
 from confluent_kafka import KafkaError
 
-from orderflow.attempts import forget_attempts
 from orderflow.batch import worker
 from orderflow.database import Connection, statement
+from orderflow.dead_letters.attempts import forget_attempts
 from orderflow.outbox import outbox
 from orderflow.stopping import stopping
 

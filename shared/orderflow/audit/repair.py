@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from orderflow.audit import CHECKS, Audit, audit
+from orderflow.audit.checks import CHECKS, Audit, audit
 from orderflow.database import Connection, retrying, statement
 from orderflow.errors import ConfigurationError
 

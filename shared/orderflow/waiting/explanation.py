@@ -6,9 +6,9 @@ Every open state has an explanation: `explain` knows no other way out.
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from orderflow.facts import Facts, Lacking, Queue
 from orderflow.states import Status
-from orderflow.unsticking import adjust, patch, redrive, retry
+from orderflow.waiting.facts import Facts, Lacking, Queue
+from orderflow.waiting.unsticking import adjust, patch, redrive, retry
 
 ITEMS_NAMED = 3  # in a sentence; all of them are in `items`
 

@@ -1,5 +1,5 @@
--- Settles letters whose event failed for a passing reason and whose work has been done meanwhile,
--- because it was announced again: the order is decided, or all that was told of the item is applied.
+-- Settles letters whose event failed for a passing reason and whose work was done meanwhile,
+-- because it was announced again: the order is decided, or what was told of the item is applied.
 WITH failed AS MATERIALIZED (
   (
     SELECT position, order_id, NULL AS item FROM dead_letters

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from orderflow.audit import Audit, audit
+from orderflow.audit.checks import Audit, audit
 from orderflow.database import Connection, statement
 
 _HERE = Path(__file__).parent

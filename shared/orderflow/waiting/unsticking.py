@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from orderflow.facts import Letter
+from orderflow.waiting.facts import Letter
 
 
 def retry(order_id: str) -> str:

@@ -6,11 +6,11 @@ from typing import Any
 import orjson
 from rich.console import Console
 
-from orderflow.audit import ANSWER_TIMEOUT_S, CHECKS, Audit, audit
-from orderflow.audit_tables import show_audit, show_mend
+from orderflow.audit.checks import ANSWER_TIMEOUT_S, CHECKS, Audit, audit
+from orderflow.audit.repair import Mend, repair
+from orderflow.audit.tables import show_audit, show_mend
+from orderflow.commands.progress import bar
 from orderflow.database import Connection
-from orderflow.progress import bar
-from orderflow.repair import Mend, repair
 
 
 def audit_command(url: str, *, by: str | None = None, as_json: bool = False) -> bool:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from orderflow.selections import DiscardLetters, RedriveLetters
+from orderflow.dead_letters.selections import DiscardLetters, RedriveLetters
 
 WIDTH_OF_NO_TERMINAL = 160  # columns, so that a table in a pipe or a file is not folded much
 

@@ -10,7 +10,7 @@ from orderflow.database import Connection, statement
 from orderflow.errors import Later, OrderFlowError
 from orderflow.events import Event
 from orderflow.outbox import publish
-from orderflow.reservations import Move, locked_orders, move_orders
+from orderflow.stock.reservations import Move, locked_orders, move_orders
 
 _HERE = Path(__file__).parent
 SELECT_EXPIRED = statement(_HERE / "select_expired.sql")

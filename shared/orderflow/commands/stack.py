@@ -22,12 +22,12 @@ from knative_local.ports import LOOPBACK, free_port
 from knative_local.runtime import Runtime
 from knative_local.state_file import read_state
 from knative_local.supervisor import Progress, Supervisor
+from orderflow.commands.progress import starting
 from orderflow.config import database_url, kafka_servers
 from orderflow.migrate import migrate
-from orderflow.progress import starting
 from orderflow.topics import create_topics
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MANIFESTS = ROOT / "infra" / "knative"
 
 BANNER = """

@@ -12,10 +12,10 @@ from typing import Any
 
 import orjson
 
-from orderflow.allocation import OpenOrder
 from orderflow.database import Conflicted, Connection, statement
 from orderflow.events import MOVED, Event, InventoryChanged, make_event
 from orderflow.states import Status
+from orderflow.stock.allocation import OpenOrder
 
 _HERE = Path(__file__).parent
 LOCK_ORDERS = statement(_HERE / "lock_orders.sql")

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from orderflow.proof import Proof
+from orderflow.audit.proof import Proof
 
 if TYPE_CHECKING:
-    from orderflow.demo import Placed
+    from orderflow.commands.demo import Placed
 
 
 def summary(placed: "Placed", figures: dict[str, Any], ready_s: float) -> Table:

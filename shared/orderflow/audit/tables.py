@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from orderflow.audit import Audit, Finding
-from orderflow.repair import Mend
+from orderflow.audit.checks import Audit, Finding
+from orderflow.audit.repair import Mend
 
 
 def show_audit(console: Console, audited: Audit) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from orderflow.dead_letters import LetterId, Letters
+from orderflow.dead_letters.lists import LetterId, Letters
 from orderflow.models import Asker, Body
 
 MAX_IDS = 1_000  # named one by one; beyond it a filter says it better

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import orjson
 from pydantic import BaseModel, ConfigDict
 
-from orderflow.announcements import order_placed_id
 from orderflow.database import Connection, statement
 from orderflow.states import Status
+from orderflow.waiting.announcements import order_placed_id
 
 SELECT_ORDER = statement(Path(__file__).parent / "select_order.sql")
 

@@ -2,7 +2,8 @@
 -- late may still come back, and then is to be known.
 WITH old AS (
   SELECT position FROM dead_letters
-  WHERE state IN ('redriven', 'settled', 'discarded') AND last_failed_at < now() - interval '30 days'
+  WHERE state IN ('redriven', 'settled', 'discarded')
+    AND last_failed_at < now() - interval '30 days'
     AND NOT EXISTS (
       SELECT FROM redriven_letters
       WHERE letter = position

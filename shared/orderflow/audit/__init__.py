@@ -1,0 +1,1 @@
+"""The proof, from the database, that all promises hold, and the mending of what does not."""

@@ -1,0 +1,1 @@
+"""Events that no function could process: kept, counted, shown, sent again."""

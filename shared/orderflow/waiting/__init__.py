@@ -1,0 +1,1 @@
+"""Orders that wait: announced again, explained, and given another start."""
