@@ -5,19 +5,19 @@ orderflow.order.confirmed.v1.
 """
 
 from collections.abc import Sequence
-from itertools import groupby, takewhile
+from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from orderflow.batch import Batch
-from orderflow.database import Connection, retrying, statement
-from orderflow.errors import Later, OrderFlowError
+from orderflow.database import Connection, statement
+from orderflow.errors import OrderFlowError
 from orderflow.events import Event, InventoryChanged
 from orderflow.outbox import publish
-from orderflow.stock.allocation import allocate
 from orderflow.stock.counting import Change, apply_changes
-from orderflow.stock.reservations import Move, awaited_items, give_rows, locked_orders, move_orders
+from orderflow.stock.filling import fill
+from orderflow.stock.reservations import awaited_items, give_rows
 from orderflow.trigger import event
 from orderflow.web import note
 
@@ -25,11 +25,7 @@ HERE = Path(__file__).parent
 LOCK_ITEMS = statement(HERE / "lock_items.sql")
 SELECT_CHANGES = statement(HERE / "select_changes.sql")
 APPLY_CHANGES = statement(HERE / "apply_changes.sql")
-SELECT_FILLABLE = statement(HERE / "select_fillable.sql")
-FINISH_FILLING = statement(HERE / "finish_filling.sql")
-
-FILL_BATCH = 200  # orders a transaction: it holds the stock of all their items
-MAX_FILLS = 50  # transactions a call, so 10,000 orders; the rest comes with the next delivery
+SOURCE = "/orderflow/apply_inventory"
 
 
 @event(InventoryChanged)
@@ -47,7 +43,7 @@ def update_items(
     give_rows(connection, items)
     with connection.transaction():
         awaited = apply_open_changes(connection, sorted(set(items)))
-    filled = {item: fill(connection, item) for item in awaited}
+    filled = {item: fill(connection, item, source=SOURCE) for item in awaited}
     return [filled.pop(item, []) for item in items]
 
 
@@ -66,44 +62,3 @@ def apply_open_changes(connection: Connection, items: list[str]) -> list[str]:
     if applied:
         connection.run(APPLY_CHANGES, applied=applied)
     return awaited_items(connection, items)
-
-
-def fill(connection: Connection, item: str) -> list[Event] | OrderFlowError:
-    """Offer the item's free stock to those who wait for it until no order fits."""
-    events: list[Event] = []
-    items = {item}
-    for _ in range(MAX_FILLS):
-        more, filled = retrying(lambda: fill_once(connection, item, items))
-        events += filled
-        if not more:
-            return events
-    return Later(f"there are more backorders of {item} to fill")
-
-
-def fill_once(connection: Connection, item: str, items: set[str]) -> tuple[bool, list[Event]]:
-    """Fill a bounded number of backorders; say whether more of the item could be.
-
-    An order that waits for two items with stock to offer stands in both queues, so these are
-    served as one: `items` grows by those met here. Which orders fit is read first without locks,
-    to know what to lock, and again under them: what fits then and is locked, up to the first that
-    is not, is first come first filled.
-    """
-    with locked_orders(connection, fillable(connection, items), also=sorted(items)) as locked:
-        items |= {stock.item for stock in locked.stock.values() if stock.fill_due}
-        first = takewhile(locked.orders.__contains__, fillable(connection, items))
-        decisions = allocate([locked.orders[i].as_open() for i in first], locked.free())
-        by_position = {order.position: order for order in locked.orders.values()}
-        moves = [
-            Move(by_position[decision.order.position], "confirmed", "filled after a restock")
-            for decision in decisions
-            if decision.outcome == "confirmed"
-        ]
-        moved = move_orders(connection, moves, source="/orderflow/apply_inventory")
-        ((more,),) = connection.run(FINISH_FILLING, item=item)
-    return more, [event for events in moved.values() for event in events]
-
-
-def fillable(connection: Connection, items: set[str]) -> list[str]:
-    """Return the ids of the first waiting orders that fit, in order of arrival."""
-    rows = connection.run(SELECT_FILLABLE, items=sorted(items), count=FILL_BATCH)
-    return [order_id for (order_id,) in rows]

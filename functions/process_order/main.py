@@ -1,5 +1,7 @@
 """KafkaSource on `orders`: allocates stock: pending to confirmed, backordered or rejected.
 
+Where free stock was not offered yet to those who wait longer, it does that first.
+
 Writes orders, order_history, stock, stock_ledger, backorders and outbox; emits
 orderflow.order.confirmed.v1, .backordered.v1 and .rejected.v1.
 """
@@ -12,9 +14,12 @@ from orderflow.errors import InvalidInput, Later, OrderFlowError
 from orderflow.events import Event, OrderPlaced
 from orderflow.outbox import publish
 from orderflow.stock.allocation import allocate
+from orderflow.stock.filling import fill
 from orderflow.stock.reservations import Locked, LockedOrder, Move, locked_orders, move_orders
 from orderflow.trigger import event
 from orderflow.web import note
+
+SOURCE = "/orderflow/process_order"
 
 
 @event(OrderPlaced)
@@ -28,10 +33,18 @@ async def process_order(placed: OrderPlaced) -> None:
 def decide_orders(
     connection: Connection, order_ids: Sequence[str]
 ) -> list[list[Event] | OrderFlowError]:
-    """Decide on all of them in one transaction; an order that is decided already stays so."""
+    """Decide on all of them; an order that is decided already stays so.
+
+    Those that want what is to be offered to others first are decided on once it was.
+    """
     with locked_orders(connection, order_ids) as locked:
-        events = move_orders(connection, moves(locked), source="/orderflow/process_order")
-    return [result(order_id, locked, events.pop(order_id, [])) for order_id in order_ids]
+        events = move_orders(connection, moves(locked), source=SOURCE)
+    filled = [fill(connection, item, source=SOURCE) for item in to_be_offered(locked)]
+    if filled:
+        with locked_orders(connection, order_ids) as locked:
+            events |= move_orders(connection, moves(locked), source=SOURCE)
+    results = [result(order_id, locked, events.pop(order_id, [])) for order_id in order_ids]
+    return with_others(results, filled)
 
 
 decide = Batch(decide_orders)
@@ -42,6 +55,13 @@ def moves(locked: Locked) -> list[Move]:
     orders = {o.position: o for o in locked.orders.values() if may_decide(o, locked)}
     decisions = allocate((order.as_open() for order in orders.values()), locked.free())
     return [Move(orders[d.order.position], d.outcome, d.cause) for d in decisions]
+
+
+def to_be_offered(locked: Locked) -> list[str]:
+    """Return the items that pending orders have to leave to those who wait longer."""
+    pending = [order for order in locked.orders.values() if order.status == "pending"]
+    items = {item for order in pending for item in order.needs()}
+    return sorted(item for item in items if locked.stock[item].fill_due)
 
 
 def may_decide(order: LockedOrder, locked: Locked) -> bool:
@@ -57,3 +77,13 @@ def result(order_id: str, locked: Locked, events: list[Event]) -> list[Event] | 
     if order.status == "pending" and not events and not may_decide(order, locked):
         return Later("those who wait longer are served first; try again shortly")
     return events
+
+
+def with_others(
+    results: list[list[Event] | OrderFlowError], filled: Sequence[list[Event] | OrderFlowError]
+) -> list[list[Event] | OrderFlowError]:
+    """Have the first call that can publish the events of orders filled by the way, too."""
+    also = [event for events in filled if isinstance(events, list) for event in events]
+    publishes = next((events for events in results if isinstance(events, list)), [])
+    publishes += also  # else they are in the outbox
+    return results

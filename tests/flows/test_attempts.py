@@ -3,10 +3,11 @@
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 
+from orderflow.database import Connection
 from orderflow.dead_letters.attempts import MAX_ATTEMPTS
 from orderflow.topics import lag
 from tests.brokers import OpenBroker
@@ -26,15 +27,23 @@ def shop(open_broker: OpenBroker, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @contextmanager
-def asleep(shop: Shop, name: str) -> Iterator[None]:
-    """Let a function do nothing during the block."""
-    group = shop.component(name, "Service")["pid"]
-    assert group is not None
-    os.killpg(group, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.killpg(group, signal.SIGCONT)
+def undecidable(shop: Shop, item: str) -> Iterator[None]:
+    """Let every decision on an item fail, in a way that another try may mend, during the block."""
+    with closing(Connection(shop.servers[0])) as database:
+        database.script(f"""
+          CREATE FUNCTION conflict() RETURNS trigger LANGUAGE plpgsql AS $$
+          BEGIN
+            RAISE EXCEPTION 'somebody else was faster' USING ERRCODE = 'serialization_failure';
+          END $$;
+          CREATE TRIGGER conflict BEFORE INSERT OR UPDATE ON stock FOR EACH ROW
+            WHEN (NEW.item = '{item}') EXECUTE FUNCTION conflict();
+          CREATE TRIGGER conflict BEFORE INSERT ON stock_ledger FOR EACH ROW
+            WHEN (NEW.item = '{item}') EXECUTE FUNCTION conflict();
+        """)
+        try:
+            yield
+        finally:
+            database.script("DROP FUNCTION conflict CASCADE")
 
 
 def attempts(shop: Shop, event_id: str) -> int:
@@ -68,9 +77,7 @@ def malformed(partition_of: Record) -> Record:
 def test_attempts_are_counted_across_deaths_until_the_event_is_given_up(shop: Shop) -> None:
     item = reference("item")
     shop.stock(item, 1)
-    with asleep(shop, "apply-inventory"):
-        # Counted, and never offered to who waits: a new order has to come again.
-        shop.query("UPDATE stock SET fill_due = true WHERE item = :item", item=item)
+    with undecidable(shop, item):
         order_id = shop.place(item=item, quantity=1)
         (placed,) = records(shop.servers[1], "orders", order_id, 1)
         event_id, never = placed.attributes()["ce_id"], malformed(placed)

@@ -11,6 +11,7 @@ import pytest
 from orderflow import outbox as outboxes
 from orderflow.database import Connection, retrying
 from orderflow.outbox import Outbox
+from orderflow.stock.filling import FILL_BATCH
 from tests.functions.support import (
     Shelf,
     apply,
@@ -508,7 +509,7 @@ def waits_for_a_lock(database: Connection) -> bool:
 async def test_more_backorders_than_one_transaction_takes_are_all_filled(
     database: Connection,
 ) -> None:
-    item, count = reference("item"), module_of("apply_inventory").FILL_BATCH * 2 + 50
+    item, count = reference("item"), FILL_BATCH * 2 + 50
     order_ids = await asyncio.gather(*(place(item=item) for _ in range(count)))
     await asyncio.gather(*(process(order_id) for order_id in order_ids))
 

@@ -9,11 +9,11 @@ import orjson
 import pytest
 
 from orderflow.database import Connection, retrying
-from orderflow.errors import DatabaseAway, Later
+from orderflow.errors import DatabaseAway, InvalidInput, Later
+from orderflow.stock import filling
 from orderflow.stock.reservations import locked_orders
 from tests.functions.support import (
     Shelf,
-    apply,
     ce_headers,
     client_of,
     deliver,
@@ -291,40 +291,62 @@ async def test_another_method_is_not_allowed(method: str) -> None:
     assert (await client_of("process_order").request(method, "/")).status_code == 405
 
 
-async def test_while_others_wait_for_free_stock_a_new_order_is_told_to_come_again(
-    database: Connection,
-) -> None:
+async def counted_and_not_offered(database: Connection, item: str, stock: int) -> None:
+    """Count an item as a process does that is gone before it offers the stock to who waits."""
+    await client_of("update_inventory").post("/inventory", json={"item": item, "stock": stock})
+    with database.transaction():
+        module_of("apply_inventory").apply_open_changes(database, [item])
+
+
+async def test_free_stock_is_offered_first_to_those_who_wait_longer(database: Connection) -> None:
     item = reference("item")
     waits = await ordered("backordered", item=item)
-    await client_of("update_inventory").post("/inventory", json={"item": item, "stock": 1})
-    with database.transaction():  # counted, and then its process was gone
-        module_of("apply_inventory").apply_open_changes(database, [item])
+    await counted_and_not_offered(database, item, stock=1)
     new = await place(item=item)
 
     response = await process(new)
 
-    assert response.status_code == 503
-    assert response.headers["retry-after"] == "1"
-    assert status_of(database, new) == "pending"
-    assert shelf_of(database, item) == Shelf(1, 0, fill_due=True)
-    assert (await apply(item)).status_code == 204
-    assert (await process(new)).status_code == 204
+    assert response.status_code == 204
     assert (status_of(database, waits), status_of(database, new)) == ("confirmed", "backordered")
+    assert shelf_of(database, item) == Shelf(1, 1)
 
 
-async def test_a_deferred_order_does_not_hold_up_its_neighbours(database: Connection) -> None:
+async def test_who_offers_stock_by_the_way_tells_what_became_of_those_who_waited(
+    database: Connection,
+) -> None:
+    item = reference("item")
+    waits = await ordered("backordered", item=item)
+    await counted_and_not_offered(database, item, stock=2)
+    new, unknown = await place(item=item), reference()
+
+    decide_orders = module_of("process_order").decide_orders
+    refused, told = retrying(lambda: decide_orders(database, [unknown, new]))
+
+    assert isinstance(refused, InvalidInput)
+    assert [(e.aggregateid, e.type.split(".")[2]) for e in told] == [
+        (new, "confirmed"),
+        (waits, "confirmed"),
+    ]
+
+
+async def test_an_order_is_told_to_come_again_while_more_wait_than_are_served_at_once(
+    database: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     busy, quiet = reference("item"), reference("item")
-    await ordered("backordered", item=busy)
-    await client_of("update_inventory").post("/inventory", json={"item": busy, "stock": 1})
-    with database.transaction():
-        module_of("apply_inventory").apply_open_changes(database, [busy])
+    for _ in range(2):
+        await ordered("backordered", item=busy)
+    await counted_and_not_offered(database, busy, stock=9)
     deferred, free = await place(item=busy), await place(item=quiet)
+    monkeypatch.setattr(filling, "FILL_BATCH", 1)
+    monkeypatch.setattr(filling, "MAX_FILLS", 1)
 
     decide_orders = module_of("process_order").decide_orders
     results = retrying(lambda: decide_orders(database, [deferred, free, deferred]))
 
     assert [isinstance(result, Later) for result in results] == [True, False, True]
-    assert status_of(database, free) == "backordered"
+    assert (status_of(database, deferred), status_of(database, free)) == ("pending", "backordered")
+    assert (await process(deferred)).status_code == 204
+    assert status_of(database, deferred) == "confirmed"
 
 
 async def test_orders_that_race_for_one_item_get_exactly_what_is_there(

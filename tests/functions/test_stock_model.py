@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from orderflow.audit.checks import audit
 from orderflow.database import Connection, retrying
-from orderflow.errors import Conflict, InvalidInput, Later, NotFound, OrderFlowError
+from orderflow.errors import Conflict, InvalidInput, NotFound, OrderFlowError
 from orderflow.models import ChangeInventory, PlaceOrder
 from orderflow.states import may_move
 from orderflow.stock.holds import expire_orders
@@ -60,16 +60,22 @@ class Paper:
         return all(shelves[i].on_hand - self.reserved(i) >= n for i, n in order.needs.items())
 
     def decide(self, names: Sequence[str], due: set[str]) -> list[Answer]:
-        for name, order in self.orders.items():
-            if name in names and order.status == "pending" and not due & order.needs.keys():
-                short = "rejected" if order.on_shortage == "reject" else "backordered"
-                order.status = "confirmed" if self.fits(order) else short
-        return [self._answer(name) for name in names]
+        """Decide on who may be; serve who waits for what the others want, and decide on these."""
+        pending = [o for n, o in self.orders.items() if n in names and o.status == "pending"]
+        wanted = {item for order in pending for item in order.needs} & due
+        for order in pending:
+            if not wanted & order.needs.keys():
+                self._decide(order)
+        for item in sorted(wanted):
+            self.fill(item, due)
+        for order in pending:
+            if wanted & order.needs.keys():
+                self._decide(order)
+        return [None if name in self.orders else InvalidInput for name in names]
 
-    def _answer(self, name: str) -> Answer:
-        if name not in self.orders:
-            return InvalidInput
-        return Later if self.orders[name].status == "pending" else None
+    def _decide(self, order: PaperOrder) -> None:
+        short = "rejected" if order.on_shortage == "reject" else "backordered"
+        order.status = "confirmed" if self.fits(order) else short
 
     def change(self, name: str, status: Any, now: float) -> Answer:
         order = self.orders.get(name)

@@ -1,0 +1,68 @@
+"""Free stock goes to those who wait for it, first come first filled.
+
+Whoever comes upon an item whose stock was not offered yet offers it: so nothing hangs on the one
+event that was to see to it.
+"""
+
+from itertools import takewhile
+from pathlib import Path
+
+from orderflow.database import Connection, retrying, statement
+from orderflow.errors import Later, OrderFlowError
+from orderflow.events import Event
+from orderflow.stock.allocation import allocate
+from orderflow.stock.reservations import Move, locked_orders, move_orders
+
+_HERE = Path(__file__).parent
+SELECT_FILLABLE = statement(_HERE / "select_fillable.sql")
+FINISH_FILLING = statement(_HERE / "finish_filling.sql")
+
+FILL_BATCH = 200  # orders a transaction: it holds the stock of all their items
+MAX_FILLS = 50  # transactions a call, so 10,000 orders; the rest comes with the next delivery
+
+
+def fill(connection: Connection, item: str, *, source: str) -> list[Event] | OrderFlowError:
+    """Offer the item's free stock to those who wait for it until no order fits.
+
+    Return the events of the orders filled, for `source` to publish, or that there are more. Each
+    transaction of it is tried again after a conflict.
+    """
+    events: list[Event] = []
+    items = {item}
+    for _ in range(MAX_FILLS):
+        more, filled = retrying(lambda: fill_once(connection, item, items, source))
+        events += filled
+        if not more:
+            return events
+    return Later(f"there are more backorders of {item} to fill")
+
+
+def fill_once(
+    connection: Connection, item: str, items: set[str], source: str
+) -> tuple[bool, list[Event]]:
+    """Fill a bounded number of backorders; say whether more of the item could be.
+
+    An order that waits for two items with stock to offer stands in both queues, so these are
+    served as one: `items` grows by those met here. Which orders fit is read first without locks,
+    to know what to lock, and again under them: what fits then and is locked, up to the first that
+    is not, is first come first filled.
+    """
+    with locked_orders(connection, _fillable(connection, items), also=sorted(items)) as locked:
+        items |= {stock.item for stock in locked.stock.values() if stock.fill_due}
+        first = takewhile(locked.orders.__contains__, _fillable(connection, items))
+        decisions = allocate([locked.orders[i].as_open() for i in first], locked.free())
+        by_position = {order.position: order for order in locked.orders.values()}
+        moves = [
+            Move(by_position[decision.order.position], "confirmed", "filled after a restock")
+            for decision in decisions
+            if decision.outcome == "confirmed"
+        ]
+        moved = move_orders(connection, moves, source=source)
+        ((more,),) = connection.run(FINISH_FILLING, item=item)
+    return more, [event for events in moved.values() for event in events]
+
+
+def _fillable(connection: Connection, items: set[str]) -> list[str]:
+    """Return the ids of the first waiting orders that fit, in order of arrival."""
+    rows = connection.run(SELECT_FILLABLE, items=sorted(items), count=FILL_BATCH)
+    return [order_id for (order_id,) in rows]
