@@ -190,3 +190,24 @@ def test_event_acknowledged_just_before_kafka_crashed_is_acted_on_even_if_it_was
 
     own.await_status(order_id, "backordered", within_s=RECOVERED_WITHIN_S)
     assert own.history(order_id) == ["pending", "backordered"]
+
+
+async def test_orders_are_decided_although_nobody_offers_stock_to_those_who_wait(own: Shop) -> None:
+    scarce, plenty = reference("item"), reference("item")
+    for item in (scarce, plenty):
+        own.stock(item, 1)
+    holds = own.placed("confirmed", item=scarce, quantity=1)
+    waits = own.placed("backordered", item=scarce, quantity=1)
+    body = {"item": scarce, "quantity": 1}
+    # More than a dispatcher has under way at once: if they came again and again, no other would.
+    orders = [{"order_id": reference()} | body for _ in range(120)]
+
+    with asleep(own.component("inventory", "KafkaSource")):
+        assert own.patch(holds, "cancelled").status_code == 200
+        answers = await at_once(own, [Call("POST", "/order", order) for order in orders])
+        other = own.place(item=plenty, quantity=1)
+        own.await_status(other, "confirmed")
+        own.await_status(waits, "confirmed")
+
+    assert {answer.status_code for answer in answers} == {201}
+    assert own.proof([str(order["order_id"]) for order in orders]).holds
