@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
+# Files of tests at once, each process with servers of its own (500 MB): they wait most of the time.
+TESTS_AT_ONCE ?= 4
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
@@ -19,7 +21,7 @@ demo: $(INSTALLED) ## 5,000 orders through the whole system, and the proof that 
 	@$(RUN) -m orderflow demo $(ARGS)
 
 test: $(INSTALLED) ## every test, on a real PostgreSQL and a real broker
-	@$(RUN) -m pytest $(ARGS)
+	@$(RUN) -m pytest --numprocesses=$(TESTS_AT_ONCE) --dist=loadfile $(ARGS)
 
 lint: $(INSTALLED) ## style and types
 	$(RUN) -m ruff check .

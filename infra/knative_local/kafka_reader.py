@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from knative_local.initial_offset import pin_latest
 from knative_local.journal import log
 from knative_local.kafka_messages import Close, Commit, Offsets, Owner, Poll, partitions
+from knative_local.lost_log import LostLog
 from knative_local.work import POLL_RECORDS, Partition
 
 REPLY_WITHIN_S = 5.0  # for the event loop to let go of revoked partitions
@@ -34,6 +35,7 @@ class KafkaReader:
         self._loop = asyncio.get_running_loop()
         self._commands: queue.SimpleQueue[Poll | Commit | Close] = queue.SimpleQueue()
         self._paused: frozenset[Partition] = frozenset()
+        self._lost_log = LostLog()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="kafka-reader", daemon=True)
         self._last_error = ""
@@ -94,9 +96,18 @@ class KafkaReader:
             if first is not None:
                 # What is there already, without waiting for a full batch.
                 records = self._valid([first, *consumer.consume(POLL_RECORDS - 1, timeout=0)])
+            elif beyond := self._lost_log.beyond_end(consumer):
+                self._start_again(consumer, beyond)
             # A paused partition may have to be resumed, so the event loop must have its say.
             waiting = self._commands.empty() and not command.paused
         self._tell(self._owner.on_batch, records)
+
+    def _start_again(self, consumer: Consumer, beginnings: list[TopicPartition]) -> None:
+        # As if the partitions had been lost and come back, since their offsets begin anew.
+        self._ask_revoked(beginnings, lost=True)
+        for beginning in beginnings:
+            consumer.seek(beginning)
+        self._tell(self._owner.on_assigned, partitions(beginnings))
 
     def _pause(self, consumer: Consumer, paused: frozenset[Partition]) -> None:
         assigned = (
@@ -147,6 +158,7 @@ class KafkaReader:
 
     def _on_assign(self, _: Consumer, positions: list[TopicPartition]) -> None:
         self._paused, self._last_error = frozenset(), ""
+        self._lost_log.assigned()
         self._tell(self._owner.on_assigned, partitions(positions))
 
     def _on_revoke(self, consumer: Consumer, positions: list[TopicPartition]) -> None:

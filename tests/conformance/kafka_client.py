@@ -1,8 +1,15 @@
 """Topics, records and committed offsets, for tests that speak to a real broker."""
 
+from contextlib import closing
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, Producer
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaException,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -35,6 +42,12 @@ class Kafka:
         except KafkaException:
             return {}  # no such group yet
         return {str(p.partition): p.offset for p in found if p.offset >= 0}
+
+    def commit(self, group: str, topic: str, offset: int) -> None:
+        """Let a group without members stand at an offset of a topic's first partition."""
+        with closing(Consumer({**self._settings, "group.id": group})) as consumer:
+            at = [TopicPartition(topic, 0, offset)]
+            consumer.commit(offsets=at, asynchronous=False)
 
     def producer(self, **settings: Any) -> Producer:
         """A producer whose batches are written in order."""

@@ -204,6 +204,24 @@ def test_broker_that_was_away_is_found_again(
             assert process.terminate() == 0
 
 
+def test_group_that_stands_beyond_the_end_of_a_lost_log_starts_again(
+    tmp_path: Path, broker: str, sink: Sink, topic: str
+) -> None:
+    kafka = Kafka(broker)
+    kafka.create_topics({topic: 1})
+    produce(broker, topic, range(5))
+    manifest = write_manifest(tmp_path, topic, sink.base, broker)
+    kafka.commit(topic, topic, 50)
+
+    with running_sources(manifest):
+        wait_for_records(sink, topic, 5)
+        produce(broker, topic, range(5, 8))
+        wait_for_records(sink, topic, 8)
+        wait_for(lambda: kafka.committed(topic) == {"0": 8}, ARRIVES_WITHIN_S, "the last commit")
+
+    assert sorted(numbers_at(sink, topic)) == sorted(f"0/{n}" for n in range(8))
+
+
 def test_latest_leaves_out_what_was_there_before(
     tmp_path: Path, broker: str, sink: Sink, topic: str
 ) -> None:

@@ -35,9 +35,9 @@ class Function:
 
     @property
     def worker(self) -> int:
-        """The process id of the one that answers."""
-        (pid,) = (pid for pid in of_group(self.process.pid) if pid != self.process.pid)
-        return pid
+        """The process id of the one that answers; 0 while there is none or more than one."""
+        workers = [pid for pid in of_group(self.process.pid) if pid != self.process.pid]
+        return workers[0] if len(workers) == 1 else 0
 
     def is_ready(self) -> bool:
         """What its readiness probe says."""
