@@ -1,12 +1,13 @@
 """How Apache Kafka is run: jars from Maven Central, one process that is broker and controller."""
 
+import fcntl
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -47,27 +48,40 @@ def _write_settings(settings: Path, **values: object) -> Path:
 def _classpath() -> str:
     # Kept until the pom changes: Maven takes seconds to tell it again.
     known = _kept("classpath")
-    if known.exists() and all(Path(jar).exists() for jar in known.read_text().split(":")):
-        return known.read_text()
-    resolve = ["mvn", "--quiet", "--batch-mode", "--file", str(POM)]
-    told = known.with_suffix(f".{os.getpid()}")
-    _run([*resolve, CLASSPATH_GOAL, f"-Dmdep.outputFile={told}"], within_s=RESOLVED_WITHIN_S)
-    told.rename(known)
+    with _alone():
+        if not known.exists() or not all(Path(jar).exists() for jar in _jars(known)):
+            resolve = ["mvn", "--quiet", "--batch-mode", "--file", str(POM)]
+            output = f"-Dmdep.outputFile={known}"
+            _run([*resolve, CLASSPATH_GOAL, output], within_s=RESOLVED_WITHIN_S)
     return known.read_text()
+
+
+def _jars(known: Path) -> list[str]:
+    return known.read_text().split(":")
 
 
 @cache
 def _empty_log() -> Path:
     # Kept as well, and copied: no port is in it, and to format one takes a second of a JVM.
-    known = _kept("empty-log")
-    if not known.exists():
-        made = known.with_suffix(f".{os.getpid()}")
-        settings = _write_settings(_kept("format"), port=1, advertised=1, controller=2, data=made)
-        cluster = ["--cluster-id", str(uuid.uuid4()), "--config", str(settings)]
-        _run([*_java(), "kafka.tools.StorageTool", "format", *cluster], within_s=FORMATTED_WITHIN_S)
-        with suppress(OSError):  # another run has been quicker
+    known, made, java = _kept("empty-log"), _kept("made"), _java()
+    with _alone():
+        if not known.exists():
+            shutil.rmtree(made, ignore_errors=True)  # of one that was interrupted
+            ports = {"port": 1, "advertised": 1, "controller": 2}
+            settings = _write_settings(_kept("format"), data=made, **ports)
+            cluster = ["--cluster-id", str(uuid.uuid4()), "--config", str(settings)]
+            storage = [*java, "kafka.tools.StorageTool", "format"]
+            _run([*storage, *cluster], within_s=FORMATTED_WITHIN_S)
             made.rename(known)
     return known
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    # Tests run in several processes, and Maven's repository is not made for that.
+    with _kept("lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _kept(what: str) -> Path:
