@@ -158,6 +158,7 @@ def test_unknown_order_is_said_in_one_line(shop: Shop, command: str) -> None:
     assert said(refused) == f"orderflow: there is no order {order_id}"
 
 
+@pytest.mark.any_broker
 @pytest.mark.parametrize("named", [True, False], ids=["named", "--attention"])
 def test_retry_moves_an_order_that_is_announced_no_more(shop: Shop, named: bool) -> None:
     order_id = f"stuck order {reference()}"

@@ -25,6 +25,8 @@ from tests.flows.callers import (
 )
 from tests.flows.shop import eventually, reference
 
+pytestmark = pytest.mark.any_broker
+
 CROWD = 2 * MAX_WAITING
 ANSWERED_WITHIN_S = 45.0  # all of the crowd; about 3 s of an idle machine
 MEMORY_LIMIT_MB = 512  # of the manifests

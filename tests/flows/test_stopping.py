@@ -75,6 +75,7 @@ async def leave(function: Function, load: Load) -> None:
     load.ports.remove(function.port)
 
 
+@pytest.mark.any_broker
 async def test_rolling_restart_under_load_is_seen_by_no_caller(database: Connection) -> None:
     with ExitStack() as running:
         current = await asyncio.to_thread(running.enter_context, running_function("create_order"))
@@ -95,6 +96,7 @@ async def test_rolling_restart_under_load_is_seen_by_no_caller(database: Connect
     assert unpublished(database) == 0
 
 
+@pytest.mark.any_broker
 @pytest.mark.parametrize("to", ["master", "group"])
 async def test_only_instance_answers_or_refuses_to_the_end(database: Connection, to: str) -> None:
     with running_function("create_order") as function:
@@ -110,6 +112,7 @@ async def test_only_instance_answers_or_refuses_to_the_end(database: Connection,
     assert unpublished(database) == 0
 
 
+@pytest.mark.any_broker
 async def test_worker_alone_is_replaced_and_no_caller_sees_it(database: Connection) -> None:
     with running_function("create_order") as function:
         former = function.worker
@@ -124,6 +127,7 @@ async def test_worker_alone_is_replaced_and_no_caller_sees_it(database: Connecti
     assert unpublished(database) == 0
 
 
+@pytest.mark.any_broker
 async def test_server_for_development_leaves_as_well(database: Connection) -> None:
     with running_function("create_order", "--debug") as function:
         async with Load([function.port], callers=CALLERS) as load:
@@ -134,6 +138,7 @@ async def test_server_for_development_leaves_as_well(database: Connection) -> No
     assert unpublished(database) == 0
 
 
+@pytest.mark.any_broker
 async def test_kept_connection_is_answered_once_more_and_told_to_close() -> None:
     with running_function("create_order") as function:
         line = Line()
@@ -148,6 +153,7 @@ async def test_kept_connection_is_answered_once_more_and_told_to_close() -> None
         function.process.wait(STOPPED_WITHIN_S)
 
 
+@pytest.mark.any_broker
 def test_body_under_way_is_waited_for() -> None:
     with running_function("create_order") as function:
         whole = request()
@@ -212,6 +218,7 @@ async def test_whole_of_orderflow_stops_with_nothing_left_to_send(
     assert unpublished(database) == 0
 
 
+@pytest.mark.any_broker
 def test_function_that_nobody_calls_stops_at_once() -> None:
     with running_function("create_order") as function:
         started = time.monotonic()
