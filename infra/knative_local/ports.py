@@ -2,6 +2,7 @@
 
 import random
 import socket
+import sys
 
 LOOPBACK = "127.0.0.1"
 
@@ -12,15 +13,37 @@ LAST_PORT = 31_999
 ATTEMPTS = 200  # with 12,000 ports to draw from, more misses mean that none can be had
 
 _choose = random.SystemRandom()
+_held: dict[int, socket.socket | None] = {}  # what this process was given, for as long as it lives
 
 
 def free_port() -> int:
-    """Return a loopback TCP port that nothing listens on now; raise OSError if none is found."""
+    """Return a loopback TCP port that nothing listens on now, and that nobody else is given.
+
+    Servers bind theirs seconds later: two that were given one port would answer for each other.
+    Raises OSError if none is found.
+    """
     for _ in range(ATTEMPTS):
         port = _choose.randint(FIRST_PORT, LAST_PORT)
-        if is_free(port):
+        if is_free(port) and _hold(port):
             return port
     raise OSError(f"no free port found on {LOOPBACK} in {ATTEMPTS} attempts")
+
+
+def _hold(port: int) -> bool:
+    """Take the port for this process; among processes only where Linux can name what they hold."""
+    if port in _held:
+        return False
+    if sys.platform != "linux":
+        _held[port] = None
+        return True
+    name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        name.bind(f"\0knative-local-port-{port}")  # abstract: gone with its process
+    except OSError:
+        name.close()
+        return False
+    _held[port] = name
+    return True
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:
