@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 # Files of tests at once, each process with servers of its own (500 MB): they wait most of the time.
+# In the order of the folders, so that the long ones begin first.
 TESTS_AT_ONCE ?= 4
 INSTALLED := $(VENV)/.installed
 
@@ -21,7 +22,7 @@ demo: $(INSTALLED) ## 5,000 orders through the whole system, and the proof that 
 	@$(RUN) -m orderflow demo $(ARGS)
 
 test: $(INSTALLED) ## every test, on a real PostgreSQL and a real broker
-	@$(RUN) -m pytest --numprocesses=$(TESTS_AT_ONCE) --dist=loadfile $(ARGS)
+	@$(RUN) -m pytest --numprocesses=$(TESTS_AT_ONCE) --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(INSTALLED) ## style and types
 	$(RUN) -m ruff check .

@@ -13,7 +13,7 @@ LAST_PORT = 31_999
 ATTEMPTS = 200  # with 12,000 ports to draw from, more misses mean that none can be had
 
 _choose = random.SystemRandom()
-_held: dict[int, socket.socket | None] = {}  # what this process was given, for as long as it lives
+_held: dict[int, int | None] = {}  # ports of this process, and what holds each
 
 
 def free_port() -> int:
@@ -42,7 +42,7 @@ def _hold(port: int) -> bool:
     except OSError:
         name.close()
         return False
-    _held[port] = name
+    _held[port] = name.detach()
     return True
 
 

@@ -1,5 +1,6 @@
 """Ports are given to one taker only, long before anything listens on them."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,9 +26,9 @@ def few_ports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(ports, "LAST_PORT", FIRST_PORT + FEW - 1)
     monkeypatch.setattr(ports, "_held", {})
     yield
-    for name in ports._held.values():
-        if name is not None:
-            name.close()
+    for descriptor in ports._held.values():
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def test_a_port_is_given_once() -> None:
