@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from orderflow.states import MOVES
+from tests.chaos.faults import KINDS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -58,3 +59,11 @@ def test_every_path_it_names_exists() -> None:
 
     assert len(named) >= 5
     assert [path for path in named if not (ROOT / path).exists() and "my" not in path] == []
+
+
+def test_the_table_of_faults_has_every_kind_of_fault_that_chaos_knows() -> None:
+    faults = README.partition("## Faults")[2].partition("##")[0]
+
+    rows = re.findall(r"^\| ([a-zA-Z', ]+?) \| \d", faults, re.MULTILINE)
+
+    assert set(rows) == {*KINDS, "all"}
