@@ -27,3 +27,12 @@ def alone(postgres: str) -> Iterator[Connection]:
     """A connection to a database that no other test has."""
     with own_database(postgres) as url, closing(Connection(url)) as connection:
         yield connection
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_due(database: Connection) -> None:
+    """What other files left would fill the bounded batches of sweep before a test's own comes."""
+    database.script("""
+      UPDATE orders SET due_at = now() + interval '1 day' WHERE status = 'pending';
+      UPDATE inventory_changes SET announce_at = now() + interval '1 day' WHERE outcome IS NULL;
+    """)
