@@ -16,10 +16,10 @@ help: ## list the targets
 install: $(INSTALLED) ## set up .venv from the hash-checked lock file, and nothing else
 
 up: $(INSTALLED) ## run everything on http://localhost:8080 until Ctrl-C
-	@$(RUN) -m orderflow up $(ARGS)
+	@$(RUN) -m orderflow_cli up $(ARGS)
 
 demo: $(INSTALLED) ## 5,000 orders through the whole system, and the proof that none went wrong
-	@$(RUN) -m orderflow demo $(ARGS)
+	@$(RUN) -m orderflow_cli demo $(ARGS)
 
 test: $(INSTALLED) ## every test, on a real PostgreSQL and a real broker
 	@$(RUN) -m pytest --numprocesses=$(TESTS_AT_ONCE) --dist=loadfile --no-loadscope-reorder $(ARGS)

@@ -22,10 +22,12 @@ from docker.errors import DockerException
 from testcontainers.community.kafka import KafkaContainer
 from testcontainers.community.postgres import PostgresContainer
 
-from knative_local.postgres import embedded_postgres
-from orderflow import batch, config, outbox
-from orderflow.migrate import migrate
-from tests.brokers import KINDS, Broker, OpenBroker
+from knative_local.servers.postgres import embedded_postgres
+from orderflow import config
+from orderflow.database import group_commit as batch
+from orderflow.database.migrate import migrate
+from orderflow.events import outbox
+from tests.support.brokers import KINDS, Broker, OpenBroker
 
 POSTGRES_IMAGE = "postgres:18"
 KAFKA_IMAGE = "confluentinc/cp-kafka:8.1.0"

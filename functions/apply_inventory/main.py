@@ -10,16 +10,16 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from orderflow.batch import Batch
-from orderflow.database import Connection, statement
+from orderflow.database.connection import Connection, statement
+from orderflow.database.group_commit import Batch
 from orderflow.errors import OrderFlowError
-from orderflow.events import Event, InventoryChanged
-from orderflow.outbox import publish
+from orderflow.events.models import Event, InventoryChanged
+from orderflow.events.outbox import publish
+from orderflow.events.trigger import event
+from orderflow.http.handler import note
 from orderflow.stock.counting import Change, apply_changes
 from orderflow.stock.filling import fill
 from orderflow.stock.reservations import awaited_items, give_rows
-from orderflow.trigger import event
-from orderflow.web import note
 
 HERE = Path(__file__).parent
 LOCK_ITEMS = statement(HERE / "lock_items.sql")

@@ -11,20 +11,20 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orderflow.batch import Batch
-from orderflow.database import Connection, statement
+from orderflow.database.connection import Connection, statement
+from orderflow.database.group_commit import Batch
 from orderflow.errors import Conflict
-from orderflow.events import Event
+from orderflow.events.announcements import order_placed
+from orderflow.events.models import Event
+from orderflow.events.outbox import acknowledged, publish
+from orderflow.http.handler import http, json_response, note
+from orderflow.http.request import body_of, idempotency_key_of, traceparent_of
 from orderflow.ids import uuid7
 from orderflow.models import PlaceOrder
-from orderflow.outbox import acknowledged, publish
-from orderflow.waiting.announcements import order_placed
-from orderflow.web import body_of, http, idempotency_key_of, json_response, note, traceparent_of
 
 INSERT_ORDERS = statement(Path(__file__).with_name("insert_orders.sql"))
 SELECT_PLACED = statement(Path(__file__).with_name("select_placed.sql"))
-SENT = "Order received, stored in DB, and sent to Kafka"
-QUEUED = "Order received, stored in DB, and queued for Kafka"
+RECEIVED = "Order received, stored in DB, and"
 Name = tuple[str, str | None]
 
 
@@ -63,7 +63,7 @@ async def create_order(request: Request) -> Response:
     if placed.fingerprint != placement.fingerprint:
         raise Conflict(f"order {placed.order_id} exists with another body; use another order_id")
     sent = await (publish(placement.event) if placed.is_new else acknowledged(placed.unsettled))
-    return answered(placed, SENT if sent else QUEUED)
+    return answered(placed, f"{RECEIVED} {'sent to' if sent else 'queued for'} Kafka")
 
 
 def requested(order: PlaceOrder, idempotency_key: str | None, traceparent: str) -> Placement:

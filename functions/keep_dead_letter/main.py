@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orderflow.batch import Batch
-from orderflow.database import Connection, statement
+from orderflow.database.connection import Connection, statement
+from orderflow.database.group_commit import Batch
 from orderflow.dead_letters.letters import letter_of
-from orderflow.trigger import RawEvent, raw_event
-from orderflow.web import note
+from orderflow.events.trigger import RawEvent, raw_event
+from orderflow.http.handler import note
 
 KEEP_LETTERS = statement(Path(__file__).with_name("keep_letters.sql"))
 MAX_DATA_BYTES = 1024 * 1024  # Kafka's own default limit of a record

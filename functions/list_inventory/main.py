@@ -9,11 +9,12 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orderflow.batch import worker
-from orderflow.database import statement
+from orderflow.database.connection import statement
+from orderflow.database.group_commit import worker
 from orderflow.errors import NotFound
-from orderflow.listing import Page, name_of, next_link, page_of, position_of
-from orderflow.web import http, json_response, note, path_name
+from orderflow.http.handler import http, json_response, note
+from orderflow.http.pagination import Page, name_of, next_link, page_of, position_of
+from orderflow.http.request import path_name
 
 SELECT_STOCK = statement(Path(__file__).with_name("select_stock.sql"))
 SELECT_ITEM = statement(Path(__file__).with_name("select_item.sql"))

@@ -8,16 +8,16 @@ orderflow.order.confirmed.v1, .backordered.v1 and .rejected.v1.
 
 from collections.abc import Sequence
 
-from orderflow.batch import Batch
-from orderflow.database import Connection
+from orderflow.database.connection import Connection
+from orderflow.database.group_commit import Batch
 from orderflow.errors import InvalidInput, Later, OrderFlowError
-from orderflow.events import Event, OrderPlaced
-from orderflow.outbox import publish
+from orderflow.events.models import Event, OrderPlaced
+from orderflow.events.outbox import publish
+from orderflow.events.trigger import event
+from orderflow.http.handler import note
 from orderflow.stock.allocation import allocate
 from orderflow.stock.filling import fill
 from orderflow.stock.reservations import Locked, LockedOrder, Move, locked_orders, move_orders
-from orderflow.trigger import event
-from orderflow.web import note
 
 SOURCE = "/orderflow/process_order"
 

@@ -11,15 +11,16 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orderflow.batch import worker
-from orderflow.database import Connection
+from orderflow.database.connection import Connection
+from orderflow.database.group_commit import worker
 from orderflow.dead_letters.lists import LetterPage, cursor_after, letters_page, one_letter
 from orderflow.dead_letters.redrives import RedrivePage, redrives_page
 from orderflow.dead_letters.redrives import redrive as redrive_letters
 from orderflow.dead_letters.selections import DiscardLetters, RedriveLetters
 from orderflow.errors import MethodNotAllowed, NotFound
-from orderflow.listing import Page, next_link, page_of
-from orderflow.web import body_of, http, json_response, note, path_name
+from orderflow.http.handler import http, json_response, note
+from orderflow.http.pagination import Page, next_link, page_of
+from orderflow.http.request import body_of, path_name
 
 ACTIONS = {"/dead-letters/redrive": RedriveLetters, "/dead-letters/discard": DiscardLetters}
 MAX_DIGITS = 18  # of an id: far more letters than a disk holds

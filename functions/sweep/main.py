@@ -12,17 +12,17 @@ from pathlib import Path
 
 import orjson
 
-from orderflow.batch import worker
-from orderflow.database import Connection, statement
+from orderflow.database.connection import Connection, statement
+from orderflow.database.group_commit import worker
 from orderflow.dead_letters.resending import tend_dead_letters
-from orderflow.events import Event, InventoryChanged, Tick, make_event
+from orderflow.events.announcements import change_told, order_placed
+from orderflow.events.models import Event, InventoryChanged, Tick, make_event
+from orderflow.events.outbox import outbox
+from orderflow.events.trigger import event
+from orderflow.http.handler import note
 from orderflow.ids import uuid7
-from orderflow.outbox import outbox
 from orderflow.stock.holds import expire_holds
-from orderflow.trace import continued
-from orderflow.trigger import event
-from orderflow.waiting.announcements import change_told, order_placed
-from orderflow.web import note
+from orderflow.traceparent import continued
 
 HERE = Path(__file__).parent
 CLAIM_OVERDUE_ORDERS = statement(HERE / "claim_overdue_orders.sql")

@@ -11,15 +11,16 @@ from typing import Any, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orderflow.batch import Batch
-from orderflow.database import Connection, statement
+from orderflow.database.connection import Connection, statement
+from orderflow.database.group_commit import Batch
 from orderflow.errors import Conflict
-from orderflow.events import Event
+from orderflow.events.announcements import change_told
+from orderflow.events.models import Event
+from orderflow.events.outbox import acknowledged, publish
+from orderflow.http.handler import http, json_response, note
+from orderflow.http.request import body_of, traceparent_of
 from orderflow.ids import uuid7
 from orderflow.models import ChangeInventory
-from orderflow.outbox import acknowledged, publish
-from orderflow.waiting.announcements import change_told
-from orderflow.web import body_of, http, json_response, note, traceparent_of
 
 INSERT_CHANGES = statement(Path(__file__).with_name("insert_changes.sql"))
 SELECT_CHANGES = statement(Path(__file__).with_name("select_changes.sql"))

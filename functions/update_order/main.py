@@ -11,15 +11,16 @@ from typing import NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orderflow.batch import Batch
-from orderflow.database import Connection
+from orderflow.database.connection import Connection
+from orderflow.database.group_commit import Batch
 from orderflow.errors import Conflict, NotFound, OrderFlowError
-from orderflow.events import Event
+from orderflow.events.models import Event
+from orderflow.events.outbox import publish
+from orderflow.http.handler import http, json_response, note
+from orderflow.http.request import body_of, path_name
 from orderflow.models import ChangeOrder
-from orderflow.outbox import publish
-from orderflow.states import MOVES, Status, may_move
+from orderflow.orders.states import MOVES, Status, may_move
 from orderflow.stock.reservations import Locked, LockedOrder, Move, locked_orders, move_orders
-from orderflow.web import body_of, http, json_response, note, path_name
 
 
 class Change(NamedTuple):

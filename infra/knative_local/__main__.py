@@ -9,10 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from knative_local.errors import LocalRuntimeError
-from knative_local.manifests import load_manifests
+from knative_local.manifests.loader import load_manifests
 from knative_local.ports import LOOPBACK
 from knative_local.runtime import Runtime
-from knative_local.supervisor import Supervisor
+from knative_local.supervisor.supervisor import Supervisor
 
 REFUSED = 2  # exit status for what the user can put right, as of any command line
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from knative_local import ping
-from knative_local.command import Command, Task
-from knative_local.environment import base_environment
+from knative_local.delivery import ping_source as ping
 from knative_local.errors import LocalRuntimeError
-from knative_local.gateway import DRAIN_S, gateway_command
-from knative_local.manifests import Manifests
+from knative_local.gateway.__main__ import DRAIN_S, gateway_command
+from knative_local.kafka_source.__main__ import source_command
+from knative_local.manifests.loader import Manifests
 from knative_local.ports import LOOPBACK, accepts, free_port, is_free
-from knative_local.services import service_command
-from knative_local.source import source_command
+from knative_local.supervisor.environment import base_environment
+from knative_local.supervisor.service_spec import service_command
+from knative_local.supervisor.spec import Command, Task
 
 PROBE_TIMEOUT_S = 0.1  # Knative's aggressive probing; a gateway accepts at once or not at all
 GATEWAY_GRACE_S = DRAIN_S + 5.0  # its own bound, and time to exit

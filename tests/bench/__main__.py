@@ -16,21 +16,21 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from knative_local.broker import embedded_broker
-from knative_local.command import program
-from knative_local.gateway import gateway_command
-from knative_local.http1 import Client
-from knative_local.manifests import load_manifests
+from knative_local.gateway.__main__ import gateway_command
+from knative_local.http_client.client import Client
+from knative_local.kafka_source.__main__ import source_command
+from knative_local.manifests.loader import load_manifests
 from knative_local.ports import free_port
-from knative_local.postgres import embedded_postgres
-from knative_local.source import source_command
-from orderflow.audit.proof import pending
-from orderflow.commands.demo_orders import post
-from orderflow.commands.progress import bar
-from orderflow.commands.stack import MANIFESTS, ROOT
-from orderflow.database import Connection
-from orderflow.migrate import migrate
-from orderflow.topics import create_topics
+from knative_local.servers.broker import embedded_broker
+from knative_local.servers.postgres import embedded_postgres
+from knative_local.supervisor.spec import program
+from orderflow.database.connection import Connection
+from orderflow.database.migrate import migrate
+from orderflow_cli.audit.proof import pending
+from orderflow_cli.demo.orders import post
+from orderflow_cli.progress import bar
+from orderflow_cli.stack import MANIFESTS, ROOT
+from orderflow_cli.topics import create_topics
 from tests.bench import audit
 from tests.bench.overload import overload_table
 

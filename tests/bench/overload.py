@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import uvloop
 from rich.table import Table
 
-from orderflow.overload import MAX_WAITING, allow_connections
-from tests.flows.callers import Tally, burst
+from orderflow.server.admission import MAX_WAITING, allow_connections
+from tests.support.callers import Tally, burst
 
 TIMES = (1, 3)
 TURNS = 3  # of each, one after the other; the median of so many

@@ -12,12 +12,12 @@ from typing import Any
 
 from rich.console import Console
 
-from orderflow.commands.progress import bar
-from tests.brokers import KINDS
+from orderflow_cli.progress import bar
 from tests.chaos.faults import Fault, plan
 from tests.chaos.run import BrokenPromiseError, Outcome, run
 from tests.chaos.site import open_site
 from tests.chaos.table import table
+from tests.support.brokers import KINDS
 
 ENDS_WITHIN_S = 45 * 60  # a fault takes some 15 s with its recovery, twice that on a busy machine
 

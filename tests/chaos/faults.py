@@ -11,7 +11,7 @@ from tests.chaos.listener import Listener
 from tests.chaos.load import Load
 from tests.chaos.proxy import Proxy
 from tests.chaos.site import Site, until
-from tests.flows.shop import FUNCTIONS
+from tests.support.shop import FUNCTIONS
 
 CUT_EVERY_S = 0.7  # often enough to meet whatever is under way
 LATE_S = 0.3  # a way round the world

@@ -7,9 +7,9 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
-from orderflow.topics import PARTITIONS, TOPICS
-from tests.flows.kafka_topics import QUIET, Record, produce
-from tests.flows.shop import reference
+from orderflow_cli.topics import PARTITIONS, TOPICS
+from tests.support.kafka_topics import QUIET, Record, produce
+from tests.support.shop import reference
 
 REMEMBERED = 1_000  # the newest events of orders and items: these are told again
 READ_AT_ONCE = 500

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from knative_local.ports import LOOPBACK
-from tests.flows.shop import Call, exchange
+from tests.support.shop import Call, exchange
 
 CALLERS_PER_S = 15  # some 35 calls a second: half of what two slow cores do beside all the rest
 MAX_CALLERS = 100  # at once; while nothing answers, further ones stay away

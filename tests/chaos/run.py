@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from orderflow.audit.proof import Proof
+from orderflow_cli.audit.proof import Proof
 from tests.chaos.faults import Fault, Scene
 from tests.chaos.listener import Listener
 from tests.chaos.load import Load

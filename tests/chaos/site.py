@@ -9,14 +9,14 @@ from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGQUIT, SIGSTOP
 from typing import Any, TypeVar
 
-from knative_local import postgres
 from knative_local.ports import free_port
-from knative_local.postgres import embedded_postgres
-from orderflow.database import Connection
-from orderflow.topics import create_topics
-from tests.brokers import Broker
+from knative_local.servers import postgres
+from knative_local.servers.postgres import embedded_postgres
+from orderflow.database.connection import Connection
+from orderflow_cli.topics import create_topics
 from tests.chaos.proxy import Proxy
-from tests.flows.shop import DEADLINE_S, POLL_S, Shop, await_ready, of_group, start
+from tests.support.brokers import Broker
+from tests.support.shop import DEADLINE_S, POLL_S, Shop, await_ready, of_group, start
 
 T = TypeVar("T")
 

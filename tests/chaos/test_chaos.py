@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from tests.brokers import Broker
 from tests.chaos.faults import DISPATCHERS, KINDS, ON_THE_WAY, SERVICES, Fault, plan
 from tests.chaos.run import Outcome, run
 from tests.chaos.site import open_site
+from tests.support.brokers import Broker
 
 SEED = 7
 ROUNDS = [

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from orderflow.audit.proof import Proof, prove
-from orderflow.database import statement
+from orderflow.database.connection import statement
+from orderflow_cli.audit.proof import Proof, prove
 from tests.chaos.load import Told
 from tests.chaos.site import Site
 

@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from knative_local.ports import free_port
-from tests.brokers import OpenBroker
-from tests.conformance.kafka_client import Kafka
-from tests.conformance.scripted_sink import Sink, scripted_sink
-from tests.conformance.sources import running_sources, start_sources, wait_for
+from tests.support.brokers import OpenBroker
+from tests.support.kafka_client import Kafka
+from tests.support.kafka_sources import running_sources, start_sources, wait_for
+from tests.support.scripted_sink import Sink, scripted_sink
 
 ARRIVES_WITHIN_S = 40.0
 REBALANCED_WITHIN_S = 40.0

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.brokers import Broker
-from tests.conformance.kafka_client import Kafka
 from tests.conformance.recording import Case, cases
-from tests.conformance.scripted_sink import Arrival, Sink, scripted_sink
-from tests.conformance.sources import running_runtime, wait_for
+from tests.support.brokers import Broker
+from tests.support.kafka_client import Kafka
+from tests.support.kafka_sources import running_runtime, wait_for
+from tests.support.scripted_sink import Arrival, Sink, scripted_sink
 
 CASES = {case.name: case for case in cases()}
 ABORTED = "aborted-transaction"

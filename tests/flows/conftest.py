@@ -5,8 +5,8 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from tests.brokers import Broker, Embedded, OpenBroker
-from tests.flows.shop import NewShop, Shop, open_shop
+from tests.support.brokers import Broker, Embedded, OpenBroker
+from tests.support.shop import NewShop, Shop, open_shop
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,12 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from orderflow.database import Connection
-from orderflow.dead_letters.attempts import MAX_ATTEMPTS
-from orderflow.topics import lag
-from tests.brokers import OpenBroker
-from tests.flows.kafka_topics import Record, produce, records
-from tests.flows.shop import Shop, eventually, open_shop, reference
+from orderflow.database.connection import Connection
+from orderflow.events.attempts import MAX_ATTEMPTS
+from orderflow_cli.topics import lag
+from tests.support.brokers import OpenBroker
+from tests.support.kafka_topics import Record, produce, records
+from tests.support.shop import Shop, eventually, open_shop, reference
 
 WITHIN_S = 90.0
 PLACED = "orderflow.order.placed.v1"

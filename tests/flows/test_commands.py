@@ -16,14 +16,14 @@ import httpx
 import pytest
 import yaml
 
-from knative_local.command import program
 from knative_local.ports import LOOPBACK, free_port
-from knative_local.postgres import embedded_postgres
-from orderflow.audit.checks import CHECKS
-from orderflow.database import Connection
-from orderflow.topics import TOPICS
-from tests.brokers import OpenBroker
-from tests.flows.shop import (
+from knative_local.servers.postgres import embedded_postgres
+from knative_local.supervisor.spec import program
+from orderflow.database.connection import Connection
+from orderflow_cli.audit.checks import CHECKS
+from orderflow_cli.topics import TOPICS
+from tests.support.brokers import OpenBroker
+from tests.support.shop import (
     FUNCTIONS,
     ROOT,
     STOPPED_WITHIN_S,
@@ -208,7 +208,7 @@ def test_retry_wants_either_ids_or_all(shop: Shop, arguments: list[str]) -> None
 
 
 def test_migrations_are_applied_once_by_however_many(empty_database: str) -> None:
-    command = [sys.executable, "-m", "orderflow", "migrate"]
+    command = [sys.executable, "-m", "orderflow_cli", "migrate"]
     environment = clean_environment() | {"DATABASE_URL": empty_database}
     at_once = [
         subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)

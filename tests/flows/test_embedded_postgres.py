@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from knative_local import postgres
 from knative_local.ports import free_port
-from tests.flows.local_runtime import DEADLINE_S, INFRA, wait_until
+from knative_local.servers import postgres
+from tests.support.local_runtime import DEADLINE_S, INFRA, wait_until
 
 SERVE_ONCE = """
 import sys
 from pathlib import Path
-from knative_local.postgres import embedded_postgres
+from knative_local.servers.postgres import embedded_postgres
 with embedded_postgres(Path(sys.argv[1])) as url:
     print(url)
 """

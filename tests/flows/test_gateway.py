@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.flows.local_runtime import DEADLINE_S, ROUTE, Running, runtime, service, wait_until
+from tests.support.local_runtime import DEADLINE_S, ROUTE, Running, runtime, service, wait_until
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from contextlib import closing
 
 import pytest
 
-from orderflow.database import Connection
-from tests.flows.kafka_topics import Record, produce, records
-from tests.flows.shop import Call, Shop, at_once, eventually, reference
+from orderflow.database.connection import Connection
+from tests.support.kafka_topics import Record, produce, records
+from tests.support.shop import Call, Shop, at_once, eventually, reference
 
 
 def placed_event(shop: Shop, order_id: str) -> Record:

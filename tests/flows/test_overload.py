@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from knative_local.gateway import MAX_CALLERS, gateway_command
-from knative_local.manifests import load_manifests
+from knative_local.gateway.__main__ import MAX_CALLERS, gateway_command
+from knative_local.manifests.loader import load_manifests
 from knative_local.ports import LOOPBACK, accepts, free_port
-from orderflow.commands.stack import MANIFESTS
-from orderflow.database import Connection
-from orderflow.overload import MAX_RETRY_AFTER_S, MAX_WAITING, allow_connections
-from orderflow.topics import create_topics
-from tests.flows.callers import (
+from orderflow.database.connection import Connection
+from orderflow.server.admission import MAX_RETRY_AFTER_S, MAX_WAITING, allow_connections
+from orderflow_cli.stack import MANIFESTS
+from orderflow_cli.topics import create_topics
+from tests.support.callers import (
     Function,
     Line,
     Tally,
@@ -23,7 +23,7 @@ from tests.flows.callers import (
     order_request,
     running_function,
 )
-from tests.flows.shop import eventually, reference
+from tests.support.shop import eventually, reference
 
 pytestmark = pytest.mark.any_broker
 

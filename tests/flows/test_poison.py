@@ -14,12 +14,12 @@ import pytest
 import yaml
 
 from knative_local.ports import LOOPBACK
-from orderflow.topics import PARTITIONS, lag
-from tests.brokers import OpenBroker
-from tests.conformance.kafka_client import Kafka
-from tests.conformance.sources import running_sources
-from tests.flows.kcat import Put, put, require_kcat
-from tests.flows.shop import ROOT, Shop, eventually, open_shop, orderflow, reference
+from orderflow_cli.topics import PARTITIONS, lag
+from tests.support.brokers import OpenBroker
+from tests.support.kafka_client import Kafka
+from tests.support.kafka_sources import running_sources
+from tests.support.kcat import Put, put, require_kcat
+from tests.support.shop import ROOT, Shop, eventually, open_shop, orderflow, reference
 
 WITHIN_S = 60.0
 AT_ONCE = 4

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from tests.flows.shop import Call, Shop, at_once, eventually, reference
+from tests.support.shop import Call, Shop, at_once, eventually, reference
 
 CALLERS = 400
 UNITS = 50

@@ -11,10 +11,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from orderflow.events import to_kafka
-from orderflow.waiting.announcements import order_placed
-from tests.flows.kafka_topics import Record, produce, records
-from tests.flows.shop import Shop, eventually, orderflow, reference
+from orderflow.events.announcements import order_placed
+from orderflow.events.models import to_kafka
+from tests.support.kafka_topics import Record, produce, records
+from tests.support.shop import Shop, eventually, orderflow, reference
 
 REDRIVEN_WITHIN_S = 45.0  # the next sweep, and a slow machine
 TRACE = f"00-{'a' * 32}-{'b' * 16}-01"

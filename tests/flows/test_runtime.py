@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.flows.local_runtime import (
+from tests.support.local_runtime import (
     DEADLINE_S,
     ROUTE,
     group_is_gone,

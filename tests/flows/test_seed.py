@@ -4,7 +4,7 @@ import json
 import subprocess
 from typing import Any
 
-from tests.flows.shop import DEADLINE_S, Shop, reference
+from tests.support.shop import DEADLINE_S, Shop, reference
 
 
 def curl(*arguments: str) -> Any:

@@ -5,8 +5,8 @@ from contextlib import closing
 
 import pytest
 
-from orderflow.database import Connection
-from tests.functions.support import own_database
+from orderflow.database.connection import Connection
+from tests.support.function_calls import own_database
 
 
 @pytest.fixture(scope="session", autouse=True)

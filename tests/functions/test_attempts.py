@@ -9,11 +9,8 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from orderflow.batch import Worker
-from orderflow.bodies import MAX_BODY_BYTES
-from orderflow.database import Connection
-from orderflow.dead_letters import attempts
-from orderflow.dead_letters.attempts import MAX_ATTEMPTS, forget_attempts
+from orderflow.database.connection import Connection
+from orderflow.database.group_commit import Worker
 from orderflow.errors import (
     ConfigurationError,
     DatabaseAway,
@@ -22,9 +19,12 @@ from orderflow.errors import (
     OrderFlowError,
     QueueFull,
 )
-from orderflow.events import OrderPlaced, Tick
-from orderflow.trigger import event
-from tests.functions.support import ce_headers, reference
+from orderflow.events import attempts
+from orderflow.events.attempts import MAX_ATTEMPTS, forget_attempts
+from orderflow.events.models import OrderPlaced, Tick
+from orderflow.events.trigger import event
+from orderflow.http.request_body import MAX_BODY_BYTES
+from tests.support.function_calls import ce_headers, reference
 
 Attempt = Callable[[OrderPlaced], Awaitable[None]]
 TYPES = {OrderPlaced: "orderflow.order.placed.v1", Tick: "dev.knative.sources.ping"}

@@ -8,15 +8,15 @@ from typing import Any
 import orjson
 import pytest
 
-from orderflow.audit import checks as audits
-from orderflow.audit import repair as repairs
-from orderflow.audit.checks import CHECKS, Audit, audit
-from orderflow.audit.proof import prove
-from orderflow.audit.repair import Mend, repair, signed
-from orderflow.database import Connection, retrying
+from orderflow.database.connection import Connection, retrying
 from orderflow.errors import ConfigurationError
 from orderflow.models import ChangeInventory, PlaceOrder
-from tests.functions.support import make_lines, make_order, module_of, own_database
+from orderflow_cli.audit import checks as audits
+from orderflow_cli.audit import repair as repairs
+from orderflow_cli.audit.checks import CHECKS, Audit, audit
+from orderflow_cli.audit.proof import prove
+from orderflow_cli.audit.repair import Mend, repair, signed
+from tests.support.function_calls import make_lines, make_order, module_of, own_database
 
 TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
 BY = "Ada of the warehouse"

@@ -6,11 +6,11 @@ from typing import Any
 import httpx
 import pytest
 
-from orderflow import outbox as outboxes
-from orderflow.bodies import MAX_BODY_BYTES
-from orderflow.database import Connection
-from orderflow.outbox import Outbox
-from tests.functions.support import (
+from orderflow.database.connection import Connection
+from orderflow.events import outbox as outboxes
+from orderflow.events.outbox import Outbox
+from orderflow.http.request_body import MAX_BODY_BYTES
+from tests.support.function_calls import (
     client_of,
     eventually,
     history_of,

@@ -12,12 +12,14 @@ import httpx
 import pytest
 
 from knative_local.ports import free_port
-from knative_local.postgres import embedded_postgres
-from orderflow import batch, outbox, web
-from orderflow.database import Connection, Refused, retrying
+from knative_local.servers.postgres import embedded_postgres
+from orderflow.database import group_commit as batch
+from orderflow.database.connection import Connection, Refused, retrying
+from orderflow.database.migrate import FOLDER, migrate
 from orderflow.errors import DatabaseAway
-from orderflow.migrate import FOLDER, migrate
-from tests.functions.support import (
+from orderflow.events import outbox
+from orderflow.http import handler as web
+from tests.support.function_calls import (
     Shelf,
     apply,
     client_of,

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from orderflow.cli import main
-from orderflow.database import Connection
+from orderflow.database.connection import Connection
 from orderflow.dead_letters.resending import send_due
-from tests.functions.dead_letter_support import keep, keep_many, make_letter, state_of
-from tests.functions.support import reference
+from orderflow_cli.app import main
+from tests.support.dead_letters import keep, keep_many, make_letter, state_of
+from tests.support.function_calls import reference
 
 
 class Done(NamedTuple):

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from orderflow import outbox as outboxes
-from orderflow.database import Connection, retrying
-from orderflow.outbox import Outbox
+from orderflow.database.connection import Connection, retrying
+from orderflow.events import outbox as outboxes
+from orderflow.events.outbox import Outbox
 from orderflow.stock.filling import FILL_BATCH
-from tests.functions.support import (
+from tests.support.function_calls import (
     Shelf,
     apply,
     client_of,

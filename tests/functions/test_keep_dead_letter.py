@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from orderflow import batch
-from orderflow.batch import Worker
-from orderflow.database import Connection
+from orderflow.database import group_commit as batch
+from orderflow.database.connection import Connection
+from orderflow.database.group_commit import Worker
 from orderflow.dead_letters.letters import letter_of
 from orderflow.errors import DatabaseAway
-from orderflow.trigger import PLAIN_RECORD, RawEvent
-from tests.functions.support import ce_headers, client_of, module_of, reference
+from orderflow.events.trigger import PLAIN_RECORD, RawEvent
+from tests.support.function_calls import ce_headers, client_of, module_of, reference
 
 PLACED = "orderflow.order.placed.v1"
 PROCESS_ORDER = "http://process-order.orderflow.svc.cluster.local"

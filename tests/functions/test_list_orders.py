@@ -11,11 +11,11 @@ import httpx
 import orjson
 import pytest
 
-from orderflow.database import Connection
+from orderflow.database.connection import Connection
+from orderflow.orders.diagnosis.facts import SELECT_ORDER
 from orderflow.stock.holds import SELECT_EXPIRED
 from orderflow.stock.reservations import LOCK_ORDERS
-from orderflow.waiting.facts import SELECT_ORDER
-from tests.functions.support import (
+from tests.support.function_calls import (
     client_of,
     make_lines,
     make_order,

@@ -8,11 +8,11 @@ import httpx
 import orjson
 import pytest
 
-from orderflow.database import Connection, retrying
+from orderflow.database.connection import Connection, retrying
 from orderflow.errors import DatabaseAway, InvalidInput, Later
 from orderflow.stock import filling
 from orderflow.stock.reservations import locked_orders
-from tests.functions.support import (
+from tests.support.function_calls import (
     Shelf,
     ce_headers,
     client_of,

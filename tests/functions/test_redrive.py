@@ -10,14 +10,15 @@ import pytest
 from pg8000 import native
 from pg8000.native import to_statement
 
-from orderflow.database import Connection
+from orderflow.database.connection import Connection
+from orderflow.database.migrate import migrate
 from orderflow.dead_letters import lists as dead_letters
 from orderflow.dead_letters import redrives, resending
 from orderflow.dead_letters.resending import send_due, send_due_once
 from orderflow.dead_letters.selections import DiscardLetters, LetterFilter, RedriveLetters
 from orderflow.errors import Conflict, NotFound
-from orderflow.migrate import migrate
-from tests.functions.dead_letter_support import (
+from tests.functions.test_list_orders import rows_read, scans
+from tests.support.dead_letters import (
     LETTER,
     ask,
     connections,
@@ -29,8 +30,7 @@ from tests.functions.dead_letter_support import (
     record_of,
     state_of,
 )
-from tests.functions.support import client_of, reference
-from tests.functions.test_list_orders import rows_read, scans
+from tests.support.function_calls import client_of, reference
 
 MANY = 30_000
 PATIENCE_S = 100  # with so many at once, on a machine that does other things too

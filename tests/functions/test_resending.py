@@ -13,11 +13,11 @@ import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from orderflow.config import settings
-from orderflow.database import Connection
+from orderflow.database.connection import Connection
 from orderflow.dead_letters import resending
 from orderflow.dead_letters.resending import send_due, send_due_once, tend_dead_letters
-from orderflow.outbox import Outbox
-from tests.functions.dead_letter_support import (
+from orderflow.events.outbox import Outbox
+from tests.support.dead_letters import (
     LETTER,
     ask,
     connections,
@@ -29,7 +29,7 @@ from tests.functions.dead_letter_support import (
     record_of,
     state_of,
 )
-from tests.functions.support import (
+from tests.support.function_calls import (
     WITHIN_S,
     apply,
     client_of,

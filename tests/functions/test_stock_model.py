@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from orderflow.audit.checks import audit
-from orderflow.database import Connection, retrying
+from orderflow.database.connection import Connection, retrying
 from orderflow.errors import Conflict, InvalidInput, NotFound, OrderFlowError
 from orderflow.models import ChangeInventory, PlaceOrder
-from orderflow.states import may_move
+from orderflow.orders.states import may_move
 from orderflow.stock.holds import expire_orders
-from tests.functions.support import module_of, reference
+from orderflow_cli.audit.checks import audit
+from tests.support.function_calls import module_of, reference
 
 TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
 Answer = type[OrderFlowError] | None

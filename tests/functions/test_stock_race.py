@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from orderflow.audit.checks import Audit, audit
-from orderflow.audit.repair import Mend, repair
-from orderflow.database import Connection, retrying
+from orderflow.database.connection import Connection, retrying
 from orderflow.errors import OrderFlowError
 from orderflow.models import ChangeInventory, PlaceOrder
 from orderflow.stock.holds import expire_orders
-from tests.functions.support import module_of, own_database, reference
+from orderflow_cli.audit.checks import Audit, audit
+from orderflow_cli.audit.repair import Mend, repair
+from tests.support.function_calls import module_of, own_database, reference
 
 TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
 THREADS = 4

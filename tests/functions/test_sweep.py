@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from orderflow import outbox as outboxes
-from orderflow.database import Connection, retrying
+from orderflow.database.connection import Connection, retrying
 from orderflow.errors import InvalidInput
-from orderflow.outbox import Outbox
+from orderflow.events import outbox as outboxes
+from orderflow.events.outbox import Outbox
 from orderflow.stock import holds
-from tests.functions.support import (
+from tests.support.function_calls import (
     apply,
     client_of,
     deliver,

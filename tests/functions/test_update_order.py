@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from orderflow.database import Connection
-from tests.functions.support import (
+from orderflow.database.connection import Connection
+from tests.support.function_calls import (
     Shelf,
     apply,
     client_of,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from orderflow.states import MOVES
+from orderflow.orders.states import MOVES
 from tests.chaos.faults import KINDS
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 import yaml
 
-from orderflow.states import MOVES, Status
+from orderflow.orders.states import MOVES, Status
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = ROOT / "functions"
@@ -91,11 +91,12 @@ def test_one_module_reads_the_environment() -> None:
 
 
 def test_only_the_outbox_writes_to_kafka() -> None:
-    assert containing(r"\bProducer\(", *CODE) == {"shared/orderflow/outbox.py"}
+    assert containing(r"\bProducer\(", *CODE) == {"shared/orderflow/events/outbox.py"}
 
 
 def test_everything_is_caught_in_three_places_only() -> None:
-    allowed = {f"shared/orderflow/{name}.py" for name in ("dead_letters/attempts", "batch", "web")}
+    places = ("events/attempts", "database/group_commit", "http/handler")
+    allowed = {f"shared/orderflow/{place}.py" for place in places}
 
     assert containing(r"except Exception\b", *CODE) <= allowed
     assert containing(r"except:", *CODE) == set()
@@ -131,7 +132,7 @@ def test_no_test_takes_a_broker_past_the_choice_of_kinds() -> None:
     # In brackets, so that this file is none of them; a fixture asked for by name is not seen.
     past = r"embedded_brok[e]r|broker\.server_comman[d]|getfixturevalu[e]"
 
-    assert containing(past, *tested) == {"tests/brokers.py"}
+    assert containing(past, *tested) == {"tests/support/brokers.py"}
 
 
 def test_nothing_is_left_to_do() -> None:
@@ -175,7 +176,9 @@ def test_a_statement_beside_a_function_is_used_by_it(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", files("shared/orderflow/*.sql", "shared/orderflow/[!m]*/*.sql"), ids=named
+    "path",
+    [path for path in files("shared/**/*.sql") if path.parent.name != "migrations"],
+    ids=named,
 )
 def test_a_statement_of_the_library_is_used_by_it(path: Path) -> None:
     code = "".join(module.read_text() for module in files("shared/**/*.py"))
@@ -184,7 +187,7 @@ def test_a_statement_of_the_library_is_used_by_it(path: Path) -> None:
 
 
 def test_the_moves_are_of_the_statuses_that_the_table_allows() -> None:
-    migration = (ROOT / "shared/orderflow/migrations/0001_orders.sql").read_text()
+    migration = (ROOT / "shared/orderflow/database/migrations/0001_orders.sql").read_text()
     check = re.search(r"status IN \(([^)]*)\)", migration)
 
     assert check is not None

@@ -20,7 +20,7 @@ from orderflow.errors import (
     OrderFlowError,
     QueueFull,
 )
-from orderflow.web import problem
+from orderflow.http.handler import problem
 
 STATUSES = {
     MalformedBody: 400,

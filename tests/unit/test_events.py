@@ -13,8 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from orderflow.events import EVENTS, MOVED, Event, EventData, OrderPlaced, make_event, to_kafka
-from orderflow.states import MOVES
+from orderflow.events.models import (
+    EVENTS,
+    MOVED,
+    Event,
+    EventData,
+    OrderPlaced,
+    make_event,
+    to_kafka,
+)
+from orderflow.orders.states import MOVES
 
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 LINES = [{"item": "Laptop", "quantity": 1}]

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderflow.states import MOVES, Status
-from orderflow.waiting.explanation import explain
-from orderflow.waiting.facts import Attempts, Facts, Lacking, Letter, Queue, Unsent
+from orderflow.orders.diagnosis.explanation import explain
+from orderflow.orders.diagnosis.facts import Attempts, Facts, Lacking, Letter, Queue, Unsent
+from orderflow.orders.states import MOVES, Status
 
 DUE = "2026-03-01T12:00:00+00:00"
 LETTER = Letter(id=17, error="there is no order 12345", sendable=True)

@@ -7,8 +7,8 @@ import orjson
 import pytest
 
 from orderflow.dead_letters.letters import letter_of
-from orderflow.texts import storable
-from orderflow.trigger import PLAIN_RECORD, RawEvent
+from orderflow.events.trigger import PLAIN_RECORD, RawEvent
+from orderflow.text import storable
 
 PLACED = "orderflow.order.placed.v1"
 EVENT = {"specversion": "1.0", "id": "1", "source": "/t", "type": PLACED}

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from knative_local.durations import duration_ms
-from knative_local.manifests import ManifestError, Manifests, load_manifests
+from knative_local.manifests.durations import duration_ms
+from knative_local.manifests.loader import ManifestError, Manifests, load_manifests
 
 Document = dict[str, Any]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knative_local.offsets import OffsetTracker
+from knative_local.kafka_source.offsets import OffsetTracker
 
 
 def tracker(*offsets: int) -> OffsetTracker:

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from orderflow.commands.order_text import describe, duration
-from orderflow.waiting.explanation import explain
-from orderflow.waiting.facts import Attempts, Facts, Letter, Queue, Unsent
+from orderflow.orders.diagnosis.explanation import explain
+from orderflow.orders.diagnosis.facts import Attempts, Facts, Letter, Queue, Unsent
+from orderflow_cli.commands.order_text import describe, duration
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 ORDER = {

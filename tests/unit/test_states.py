@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from orderflow.states import MOVES, Status, may_move
+from orderflow.orders.states import MOVES, Status, may_move
 
 ALLOWED = {
     ("pending", "confirmed"),

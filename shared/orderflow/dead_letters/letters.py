@@ -12,10 +12,10 @@ from urllib.parse import unquote
 
 import orjson
 
-from orderflow.events import EVENTS
+from orderflow.events.models import EVENTS
+from orderflow.events.trigger import PLAIN_RECORD, RawEvent
 from orderflow.models import digest
-from orderflow.texts import MAX_FILTERED, storable
-from orderflow.trigger import PLAIN_RECORD, RawEvent
+from orderflow.text import MAX_FILTERED, storable
 
 MAX_URL = 2_000  # characters, as much as a URL can have to be understood everywhere
 MAX_ERROR = 1_000  # characters; Knative hands on no more than 1,024 bytes

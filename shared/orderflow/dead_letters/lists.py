@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal, NamedTuple
 import orjson
 from pydantic import BaseModel, Field
 
-from orderflow.database import Connection, statement
+from orderflow.database.connection import Connection, statement
 from orderflow.errors import NotFound
-from orderflow.listing import Page, bad_cursor, name_of
+from orderflow.http.pagination import Page, bad_cursor, name_of
 from orderflow.models import Instant
-from orderflow.texts import MAX_FILTERED
+from orderflow.text import MAX_FILTERED
 
 _HERE = Path(__file__).parent
 FIND_LETTERS = statement(_HERE / "find_letters.sql")

@@ -10,11 +10,11 @@ from typing import Annotated, Any, NamedTuple
 import orjson
 from pydantic import Field
 
-from orderflow.database import Connection, statement
+from orderflow.database.connection import Connection, statement
 from orderflow.dead_letters.lists import find_letters, letters_of, parameters_of
 from orderflow.dead_letters.selections import DiscardLetters, LetterFilter, RedriveLetters
 from orderflow.errors import Conflict, NotFound
-from orderflow.listing import Page, position_of
+from orderflow.http.pagination import Page, position_of
 
 _HERE = Path(__file__).parent
 LOCK_LETTERS = statement(_HERE / "lock_letters.sql")

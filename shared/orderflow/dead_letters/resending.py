@@ -14,11 +14,11 @@ import orjson
 from cloudevents.kafka import KafkaMessage
 from confluent_kafka import KafkaError
 
-from orderflow.batch import worker
-from orderflow.database import Connection, statement
-from orderflow.dead_letters.attempts import forget_attempts
-from orderflow.outbox import outbox
-from orderflow.stopping import stopping
+from orderflow.database.connection import Connection, statement
+from orderflow.database.group_commit import worker
+from orderflow.events.attempts import forget_attempts
+from orderflow.events.outbox import outbox
+from orderflow.server.graceful_shutdown import stopping
 
 _HERE = Path(__file__).parent
 CLAIM_DUE_LETTERS = statement(_HERE / "claim_due_letters.sql")

@@ -7,9 +7,9 @@ event that was to see to it.
 from itertools import takewhile
 from pathlib import Path
 
-from orderflow.database import Connection, retrying, statement
+from orderflow.database.connection import Connection, retrying, statement
 from orderflow.errors import Later, OrderFlowError
-from orderflow.events import Event
+from orderflow.events.models import Event
 from orderflow.stock.allocation import allocate
 from orderflow.stock.reservations import Move, locked_orders, move_orders
 

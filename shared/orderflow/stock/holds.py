@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from orderflow.batch import MAX_BATCH, Batch, worker
-from orderflow.database import Connection, statement
+from orderflow.database.connection import Connection, statement
+from orderflow.database.group_commit import MAX_BATCH, Batch, worker
 from orderflow.errors import Later, OrderFlowError
-from orderflow.events import Event
-from orderflow.outbox import publish
+from orderflow.events.models import Event
+from orderflow.events.outbox import publish
 from orderflow.stock.reservations import Move, locked_orders, move_orders
 
 _HERE = Path(__file__).parent

@@ -12,9 +12,9 @@ from typing import Any
 
 import orjson
 
-from orderflow.database import Conflicted, Connection, statement
-from orderflow.events import MOVED, Event, InventoryChanged, make_event
-from orderflow.states import Status
+from orderflow.database.connection import Conflicted, Connection, statement
+from orderflow.events.models import MOVED, Event, InventoryChanged, make_event
+from orderflow.orders.states import Status
 from orderflow.stock.allocation import OpenOrder
 
 _HERE = Path(__file__).parent

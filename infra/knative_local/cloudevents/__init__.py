@@ -1,0 +1,1 @@
+"""CloudEvents: from Kafka records to HTTP requests."""

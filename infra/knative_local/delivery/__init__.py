@@ -1,0 +1,1 @@
+"""Delivery of events: attempts, waits, dead letter sinks, clocks."""

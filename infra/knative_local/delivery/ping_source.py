@@ -1,0 +1,96 @@
+"""Runs a PingSource: an event each time its schedule says so.
+
+The rules are those of Knative eventing's mtping adapter (runner.go) and of sdk-go's retries.
+"""
+
+import asyncio
+import random
+import uuid
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim
+
+from knative_local.cloudevents.event import Event, HeaderRefusedError
+from knative_local.delivery.sender import is_success
+from knative_local.delivery.sink import target
+from knative_local.http_client.client import Client
+from knative_local.http_client.connection import TransportError
+from knative_local.json_log import log
+from knative_local.manifests.ping_source import PingSource
+
+RETRIED = frozenset({404, 413, 425, 429, 502, 503, 504})  # sdk-go's default; 500 is not in it
+MOST_RETRIES = 5
+FIRST_WAIT_S = 0.05  # doubles with each retry
+SPREAD_MS = 500  # each tick is delayed at random by less than this, as in Knative
+TIMEOUT_S = 600.0  # Knative has none (K_SINK_TIMEOUT -1); no connection may hang for ever here
+MOST_UNDER_WAY = 100  # ticks still being retried; more means the sink cannot keep up
+
+
+def ping_event(source: PingSource, event_id: str, now: datetime) -> Event:
+    """The event of one tick; `now` is aware and becomes UTC."""
+    spec = source.spec
+    attributes = {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": f"/apis/v1/namespaces/{source.namespace}/pingsources/{source.name}",
+        "type": "dev.knative.sources.ping",
+        "time": now.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        **spec.ce_overrides.extensions,
+    }
+    return Event(attributes, spec.content_type or None, spec.body)
+
+
+def ticks(source: PingSource, start: datetime) -> Iterator[datetime]:
+    """Times after `start` at which the source fires, in its own time zone."""
+    zone = ZoneInfo(source.spec.timezone)
+    yield from CronSim(source.spec.cron, start.astimezone(zone))
+
+
+async def send(client: Client, request: bytes) -> bool:
+    """Whether the sink took the request, retried as sdk-go would."""
+    for retry in range(MOST_RETRIES + 1):
+        if retry:
+            await asyncio.sleep(FIRST_WAIT_S * 2**retry)
+        try:
+            response = await client.post(request)
+        except TransportError as error:
+            log("warning", "ping.failed", reason=str(error))
+            continue
+        if is_success(response.status):
+            return True
+        if response.status not in RETRIED:
+            return False
+    return False
+
+
+async def run(source: PingSource, resolve: Mapping[str, str]) -> None:
+    """Send events until cancelled; a tick that was slept through is not made up for."""
+    sink = target(source.spec.sink, source.namespace, resolve)
+    client = Client(sink.address, timeout_s=TIMEOUT_S)
+    head = sink.head(source.namespace, prefer_reply=False)
+    try:
+        async with asyncio.TaskGroup() as under_way:
+            slots = asyncio.Semaphore(MOST_UNDER_WAY)
+            for tick in ticks(source, datetime.now(UTC)):
+                wait_s = (tick - datetime.now(UTC)).total_seconds()
+                if wait_s < -1:
+                    continue
+                await asyncio.sleep(max(0.0, wait_s))
+                await slots.acquire()
+                under_way.create_task(_tick(source, client, head, slots))
+    finally:
+        client.close()
+
+
+async def _tick(source: PingSource, client: Client, head: bytes, slots: asyncio.Semaphore) -> None:
+    try:
+        await asyncio.sleep(random.randrange(SPREAD_MS) / 1000)  # noqa: S311 - spreads load
+        event = ping_event(source, str(uuid.uuid4()), datetime.now(UTC))
+        if not await send(client, event.request(head)):
+            log("error", "event.lost", reason="the sink failed", source=source.name)
+    except HeaderRefusedError as error:
+        log("error", "event.lost", reason=str(error), source=source.name)
+    finally:
+        slots.release()

@@ -1,0 +1,129 @@
+"""Delivery of one event: attempts, waits, and the dead letter sink.
+
+The rules are those of eventing-kafka-broker 1.23, WebClientCloudEventSender (what is retried,
+the waits) and RecordDispatcherImpl (the dead letter and its extensions). An event ends
+delivered, in the dead letter sink, or lost; where it is lost a line of level error says so.
+"""
+
+import asyncio
+import base64
+import re
+
+from knative_local.cloudevents.event import Event, HeaderRefusedError
+from knative_local.delivery.sink import Target
+from knative_local.http_client.client import Client
+from knative_local.http_client.connection import KEPT_BODY_BYTES, Response, TransportError
+from knative_local.json_log import log
+from knative_local.manifests.kafka_source import Delivery
+
+_RETRIED_BELOW_500 = frozenset({404, 408, 409, 429})
+_EXTENSION = re.compile(r"^[a-z0-9]+$")
+_ERROR_HEADER = b"kne-"
+
+
+def is_success(status: int) -> bool:
+    """Whether a status ends the delivery well; a 1xx that is final counts, as in Vert.x."""
+    return status < 300
+
+
+def is_retryable(status: int) -> bool:
+    """Whether the same request may succeed later."""
+    return status >= 500 or status in _RETRIED_BELOW_500
+
+
+def wait_ms(delivery: Delivery, retry: int) -> int:
+    """The wait before retry 1, 2, ...: delay x 2^n or delay x n; the first is not the base."""
+    factor = retry if delivery.backoff_policy == "linear" else 1 << retry
+    return delivery.backoff_delay_ms * factor
+
+
+def error_extensions(target: Target, response: Response | None) -> dict[str, str]:
+    """What a dead letter tells of the last answer; ValueError for a name Knative chokes on."""
+    extensions = {"knativeerrordest": target.name}
+    if response is None:
+        return extensions
+    extensions["knativeerrorcode"] = str(response.status)
+    if response.body:
+        extensions["knativeerrordata"] = base64.b64encode(response.body[:KEPT_BODY_BYTES]).decode()
+    for name, value in response.headers:
+        if name[: len(_ERROR_HEADER)].lower() == _ERROR_HEADER:
+            extension = name[len(_ERROR_HEADER) :].lower().decode("latin-1")
+            if not _EXTENSION.match(extension):
+                raise ValueError(f"kne-{extension} is no name of an extension")
+            extensions[extension] = value.decode("latin-1")
+    return extensions
+
+
+class Sender:
+    """Sends events to one target, again and again as the delivery says."""
+
+    def __init__(self, target: Target, delivery: Delivery, namespace: str) -> None:
+        self.target = target
+        self._delivery = delivery
+        self._head = target.head(namespace, prefer_reply=True)
+        self._client = Client(target.address, timeout_s=delivery.timeout_ms / 1000)
+
+    async def send(self, event: Event) -> tuple[bool, Response | None]:
+        """Whether it was taken, and the last attempt's answer (None if there was none)."""
+        retry = 0
+        while True:
+            response = await self._attempt(event)
+            if response is not None and is_success(response.status):
+                return True, response
+            final = response is not None and not is_retryable(response.status)
+            if final or retry >= self._delivery.retry:
+                return False, response
+            retry += 1
+            await asyncio.sleep(wait_ms(self._delivery, retry) / 1000)
+
+    async def _attempt(self, event: Event) -> Response | None:
+        try:
+            return await self._client.post(event.request(self._head))
+        except (TransportError, HeaderRefusedError) as error:
+            log("warning", "delivery.failed", sink=self.target.address, reason=str(error))
+            return None
+
+    def close(self) -> None:
+        """Drop all connections."""
+        self._client.close()
+
+
+class Dispatcher:
+    """Delivers events to a sink and, when that fails, to the dead letter sink if there is one."""
+
+    def __init__(self, sink: Sender, dead_letter_sink: Sender | None) -> None:
+        self._sink = sink
+        self._dead_letter_sink = dead_letter_sink
+
+    async def deliver(self, event: Event) -> None:
+        """Return when nothing more is done for the event, whatever became of it."""
+        taken, response = await self._sink.send(event)
+        if not taken:
+            await self._dead_letter(event, response)
+
+    async def _dead_letter(self, event: Event, response: Response | None) -> None:
+        status = response.status if response else None
+        if self._dead_letter_sink is None:
+            _lost(event, "the sink failed and there is no dead letter sink", status)
+            return
+        try:
+            letter = event.with_extensions(error_extensions(self._sink.target, response))
+        except ValueError as error:
+            _lost(event, f"{error}; Knative would block the partition here", status)
+            return
+        taken, answer = await self._dead_letter_sink.send(letter)
+        if not taken:
+            reason = "the sink and the dead letter sink failed"
+            _lost(event, reason, answer.status if answer else None)
+
+    def close(self) -> None:
+        """Drop all connections."""
+        self._sink.close()
+        if self._dead_letter_sink is not None:
+            self._dead_letter_sink.close()
+
+
+def _lost(event: Event, reason: str, status: int | None) -> None:
+    names = ("id", "source", "type", "knativekafkapartition", "knativekafkaoffset")
+    identity = {name: event.attributes.get(name) for name in names}
+    log("error", "event.lost", reason=reason, status=status, **identity)

@@ -1,0 +1,52 @@
+"""Where a source sends: the address of its sink, and the name the contract has for it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from knative_local.errors import LocalRuntimeError
+from knative_local.manifests.base import Destination
+
+USER_AGENT = "knative-local"
+
+
+class SourceError(LocalRuntimeError):
+    """The source is not in the manifests, or its sink has no address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where events go: the address in use, and the URL by which the contract names it.
+
+    They differ for a Service: its URL is the one of a cluster, the address a local port.
+    """
+
+    address: str
+    name: str
+
+    def head(self, namespace: str, *, prefer_reply: bool) -> bytes:
+        """Request line and the headers that are the same for every event."""
+        parts = urlsplit(self.address)
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        lines = [
+            f"POST {path} HTTP/1.1",
+            f"Host: {parts.netloc}",
+            f"User-Agent: {USER_AGENT}",
+            f"Kn-Namespace: {namespace}",
+        ]
+        if prefer_reply:
+            lines.append("Prefer: reply")
+        return "".join(f"{line}\r\n" for line in lines).encode("latin-1")
+
+
+def target(destination: Destination, namespace: str, resolve: Mapping[str, str]) -> Target:
+    """Where a destination is served; raises SourceError for a Service without an address."""
+    name = destination.url(namespace=namespace)
+    if destination.ref is None:
+        return Target(address=name, name=name)
+    service = destination.ref.name
+    owner = destination.ref.namespace or namespace
+    base = resolve.get(f"{owner}/{service}") or resolve.get(service)
+    if base is None:
+        raise SourceError(f"no address for Service {owner}/{service}: give --resolve {service}=URL")
+    return Target(address=destination.url(base, namespace=namespace), name=name)

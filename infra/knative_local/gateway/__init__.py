@@ -1,0 +1,1 @@
+"""The gateway: one port for the routes of all functions."""

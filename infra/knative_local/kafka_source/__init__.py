@@ -1,0 +1,1 @@
+"""A KafkaSource at work, as Knative's dispatcher does it."""

@@ -1,0 +1,161 @@
+"""One KafkaSource at work: polls, delivers, commits, and stops without leaving work behind."""
+
+import asyncio
+import json
+import sys
+from typing import cast
+
+from confluent_kafka import Message
+
+from knative_local.cloudevents.event import Event
+from knative_local.cloudevents.from_kafka import EventRule, KafkaRecord, NullHeaderError
+from knative_local.delivery.sender import Dispatcher
+from knative_local.errors import LocalRuntimeError
+from knative_local.json_log import log
+from knative_local.kafka_source.commands import Offsets
+from knative_local.kafka_source.consumer import KafkaReader
+from knative_local.kafka_source.consumer_config import consumer_settings
+from knative_local.kafka_source.in_flight import Item, Partition, Work
+from knative_local.kafka_source.ordering import OrderedWork, UnorderedWork
+from knative_local.manifests.kafka_source import KafkaSource
+
+COMMIT_EVERY_S = 5.0  # auto.commit.interval.ms of Knative's source data plane
+ORDERED_TICK_S = 0.2  # OrderedConsumerVerticle polls once a tick
+ORDERED_POLL_S, UNORDERED_POLL_S = 1.0, 0.5  # how long a poll waits for a first record
+STOP_WITHIN_S = 30.0  # Kubernetes' grace period: what is in flight after it is cut off
+CLOSE_WITHIN_S = 5.0  # for the last commit and for leaving the group
+
+
+class DispatchError(LocalRuntimeError):
+    """The consumer cannot go on; a new process may."""
+
+
+class SourceDispatcher:
+    """Consumes the topics of one source and posts every record, until `stop` is set."""
+
+    def __init__(self, source: KafkaSource, dispatcher: Dispatcher, servers: str | None) -> None:
+        self._source, self._dispatcher = source, dispatcher
+        self._ordered = source.spec.ordering == "ordered"
+        self._rule = EventRule(
+            source.namespace,
+            source.name,
+            source.key_type,
+            dict(source.spec.ce_overrides.extensions),
+        )
+        kind = OrderedWork if self._ordered else UnorderedWork
+        self._work: Work = kind(dispatcher.deliver, self._poll_again)
+        self._reader = KafkaReader(
+            consumer_settings(source, servers),
+            source.spec.topics,
+            self,
+            poll_s=ORDERED_POLL_S if self._ordered else UNORDERED_POLL_S,
+            latest=source.spec.initial_offset == "latest",
+        )
+        self._polling = False
+        self._ready = False
+        self._failure = ""
+        self._assigned: set[Partition] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then finish what is in flight, commit and leave.
+
+        Raises DispatchError, after the same end, when the Kafka consumer fails for good.
+        """
+        self._stop = stop
+        self._reader.start()
+        self._poll()
+        ticks = [asyncio.create_task(self._commit_forever())]
+        if self._ordered:
+            ticks.append(asyncio.create_task(self._poll_forever()))
+        await stop.wait()
+        if not await self._work.finish(STOP_WITHIN_S):
+            log("warning", "source.cut_off", source=self._source.name)
+        for tick in ticks:
+            tick.cancel()
+        await self._reader.close(self._work.advanced(), CLOSE_WITHIN_S)
+        self._dispatcher.close()
+        if self._failure:
+            raise DispatchError(f"KafkaSource {self._source.name}: {self._failure}")
+
+    async def _poll_forever(self) -> None:
+        while True:
+            await asyncio.sleep(ORDERED_TICK_S)
+            self._poll()
+
+    async def _commit_forever(self) -> None:
+        while True:
+            await asyncio.sleep(COMMIT_EVERY_S)
+            if offsets := self._work.advanced():
+                self._reader.commit(offsets)
+
+    def _poll_again(self) -> None:
+        if not self._ordered:
+            self._poll()
+
+    def _poll(self) -> None:
+        if not self._polling and self._work.wants_records:
+            self._polling = True
+            self._reader.poll(self._work.paused)
+
+    def on_batch(self, records: list[Message]) -> None:
+        """Hand the records of one poll to the work; after a stop they are left to a successor."""
+        self._polling = False
+        if not self._work.stopped:
+            self._work.accept(self._items(records))
+        self._poll_again()
+
+    def on_assigned(self, partitions: list[Partition]) -> None:
+        """Take records of these partitions; tell the world, once, that events flow."""
+        self._assigned.update(partitions)
+        if partitions and not self._ready:
+            self._ready = True
+            announce_ready(self._source)
+
+    def on_revoked(self, partitions: list[Partition], lost: bool) -> Offsets:
+        """Let go of partitions; returns what is still to be committed of them."""
+        offsets = {} if lost else self._work.advanced()
+        self._work.drop(partitions)
+        self._assigned.difference_update(partitions)
+        return {partition: offsets[partition] for partition in partitions if partition in offsets}
+
+    def on_committed(self, offsets: Offsets) -> None:
+        """Remember what the group holds."""
+        for partition, offset in offsets.items():
+            self._work.committed(partition, offset)
+
+    def on_failed(self, reason: str) -> None:
+        """The reader has ended: so does the source."""
+        self._failure = reason
+        self._stop.set()
+
+    def _items(self, records: list[Message]) -> list[Item]:
+        mine = [record for record in cast("list[KafkaRecord]", records) if self._owns(record)]
+        events = [self._event(record) for record in mine]
+        if None in events:
+            events = [event if event and not event.plain else None for event in events]
+        return [_item(record, event) for record, event in zip(mine, events, strict=True)]
+
+    def _owns(self, record: KafkaRecord) -> bool:
+        # A record can be on its way to the event loop when its partition is revoked.
+        return (record.topic(), record.partition()) in self._assigned
+
+    def _event(self, record: KafkaRecord) -> Event | None:
+        try:
+            return self._rule.event(record)
+        except NullHeaderError:
+            return None
+
+
+def _item(record: KafkaRecord, event: Event | None) -> Item:
+    partition, offset = Partition(record.topic(), record.partition()), record.offset()
+    if event is None:
+        reason = "a header without a value: Knative drops all plain records of the poll"
+        log("error", "event.lost", reason=reason, **partition._asdict(), offset=offset)
+    return Item(partition, offset, event)
+
+
+def announce_ready(source: KafkaSource) -> None:
+    """One JSON line on standard output."""
+    line = {"event": "source.ready", "source": f"{source.namespace}/{source.name}"}
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,1 @@
+"""Manifests: every kind the runtime honours, read strictly."""

@@ -1,0 +1,134 @@
+"""What every manifest kind shares: strict reading, metadata, destinations and durations."""
+
+from typing import Annotated, Literal
+from urllib.parse import urljoin, urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from knative_local.manifests.durations import duration_ms
+
+# RFC 1123 label, the rule of Kubernetes for names of Services and Namespaces.
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+# Objects that give no DNS label to anyone may be longer and hold dots (RFC 1123 subdomain).
+LongName = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)
+]
+
+# Knative's Java builder takes only these characters in an extension name: an upper-case letter,
+# which the webhook lets through, would block the partition for ever.
+ExtensionName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+$")]
+# An override of one of these would make Knative send the header twice.
+CORE_ATTRIBUTES = frozenset(
+    {"specversion", "id", "source", "type", "subject", "time", "dataschema", "datacontenttype"}
+)
+
+
+class Strict(BaseModel):
+    """A model that refuses what it does not know, spelt as Kubernetes does (camelCase)."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, alias_generator=to_camel, populate_by_name=True
+    )
+
+
+class Metadata(Strict):
+    """Name, namespace (`default` when absent), labels and annotations of an object."""
+
+    name: LongName
+    namespace: Name = "default"
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+
+
+class Resource(Strict):
+    """The fields every object has; `kind` and `apiVersion` have picked the model already."""
+
+    api_version: str
+    kind: str
+    metadata: Metadata
+
+    @property
+    def name(self) -> str:
+        """The object's name."""
+        return self.metadata.name
+
+    @property
+    def namespace(self) -> str:
+        """The object's namespace."""
+        return self.metadata.namespace
+
+
+class Reference(Strict):
+    """A sink named by object: here only a Knative Service can be one."""
+
+    api_version: Literal["serving.knative.dev/v1"]
+    kind: Literal["Service"]
+    name: Name
+    namespace: Name | None = None
+
+
+def _absolute(uri: str) -> bool:
+    parts = urlsplit(uri)
+    return bool(parts.scheme and parts.netloc)
+
+
+class Destination(Strict):
+    """Where events go: `ref` (a Service), an absolute `uri`, or `ref` with a relative `uri`.
+
+    The rules are those of knative.dev/pkg `duck/v1.Destination`; `https`, `CACerts` and
+    `audience` need certificates or tokens of a cluster and are refused.
+    """
+
+    ref: Reference | None = None
+    uri: str | None = None
+
+    @model_validator(mode="after")
+    def _one_target(self) -> "Destination":
+        if self.ref is None and self.uri is None:
+            raise ValueError("needs ref or uri")
+        if self.uri is None:
+            return self
+        if _absolute(self.uri) == (self.ref is not None):
+            raise ValueError("uri must be absolute without ref and relative with it")
+        if self.ref is None and urlsplit(self.uri).scheme != "http":
+            raise ValueError("only http is served by the local runtime")
+        return self
+
+    def url(self, base: str | None = None, *, namespace: str) -> str:
+        """Absolute URL: `base` is the address of the Service, its name in a cluster if None."""
+        if self.ref is None:
+            return self.uri or ""
+        owner = self.ref.namespace or namespace
+        root = base or f"http://{self.ref.name}.{owner}.svc.cluster.local"
+        return urljoin(root, self.uri) if self.uri else root
+
+
+class CloudEventOverrides(Strict):
+    """Extensions set on every event, over those it brings (`duck/v1.CloudEventOverrides`)."""
+
+    extensions: dict[ExtensionName, str] = Field(default_factory=dict)
+
+    @field_validator("extensions")
+    @classmethod
+    def _no_attribute(cls, extensions: dict[str, str]) -> dict[str, str]:
+        if taken := extensions.keys() & CORE_ATTRIBUTES:
+            raise ValueError(f"{min(taken)} is an attribute, not an extension")
+        return extensions
+
+
+def _duration_text(text: str) -> str:
+    duration_ms(text)
+    return text
+
+
+Duration = Annotated[str, AfterValidator(_duration_text)]
+Int32 = Annotated[int, Field(ge=0, le=2**31 - 1)]

@@ -1,0 +1,149 @@
+"""The container of a `serving.knative.dev/v1 Service`: its command, environment and probes."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from knative_local.manifests.base import LongName, Name, Strict
+
+# Knative sets these itself and reserves these ports (serving pkg/networking, k8s_validation.go).
+RESERVED_ENV = frozenset({"PORT", "K_SERVICE", "K_CONFIGURATION", "K_REVISION"})
+RESERVED_PORTS = frozenset({8008, 8012, 8013, 8022, 9090, 9091})
+DEFAULT_PORT = 8080
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class KeyRef(Strict):
+    """One key of a ConfigMap or Secret."""
+
+    name: LongName
+    key: str
+    optional: bool = False
+
+
+class ValueFrom(Strict):
+    """Where the value of an environment variable is: exactly one of the two."""
+
+    secret_key_ref: KeyRef | None = None
+    config_map_key_ref: KeyRef | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "ValueFrom":
+        if (self.secret_key_ref is None) == (self.config_map_key_ref is None):
+            raise ValueError("needs exactly one of secretKeyRef and configMapKeyRef")
+        return self
+
+
+class EnvVar(Strict):
+    """One environment variable: `value` (empty when absent) or `valueFrom`."""
+
+    name: str
+    value: str = ""
+    value_from: ValueFrom | None = None
+
+    @model_validator(mode="after")
+    def _allowed(self) -> "EnvVar":
+        if self.name in RESERVED_ENV:
+            raise ValueError(f"{self.name} is set by Knative itself")
+        if self.value and self.value_from:
+            raise ValueError("value and valueFrom exclude each other")
+        return self
+
+
+class ObjectRef(Strict):
+    """A whole ConfigMap or Secret."""
+
+    name: LongName
+    optional: bool = False
+
+
+class EnvFrom(Strict):
+    """Every key of a ConfigMap or Secret as variables, each name after `prefix`."""
+
+    prefix: str = ""
+    config_map_ref: ObjectRef | None = None
+    secret_ref: ObjectRef | None = None
+
+
+class ContainerPort(Strict):
+    """The one port of the container; the name picks HTTP/1.1 or cleartext HTTP/2."""
+
+    container_port: Port = DEFAULT_PORT
+    name: Literal["", "http1"] = ""
+    protocol: Literal["TCP"] = "TCP"
+
+    @model_validator(mode="after")
+    def _not_reserved(self) -> "ContainerPort":
+        if self.container_port in RESERVED_PORTS:
+            raise ValueError(f"port {self.container_port} is reserved by Knative")
+        return self
+
+
+class HttpGet(Strict):
+    """An HTTP probe; its port, if given, must be the container's (Knative's rule)."""
+
+    path: str = "/"
+    port: Annotated[int, Field(ge=0, le=65535)] = 0
+    scheme: Literal["HTTP"] = "HTTP"
+
+
+class TcpSocket(Strict):
+    """A probe that only connects."""
+
+    port: Annotated[int, Field(ge=0, le=65535)] = 0
+
+
+class Probe(Strict):
+    """A probe in whole seconds; `periodSeconds` 0 means as fast as the runtime likes."""
+
+    http_get: HttpGet | None = None
+    tcp_socket: TcpSocket | None = None
+    initial_delay_seconds: Annotated[int, Field(ge=0)] = 0
+    period_seconds: Annotated[int, Field(ge=0)] = 0
+    timeout_seconds: Annotated[int, Field(ge=1)] = 1
+    success_threshold: Annotated[int, Field(ge=1)] = 1
+    failure_threshold: Annotated[int, Field(ge=1)] = 3
+
+
+class Resources(Strict):
+    """Cluster-only: quantities, accepted and not enforced locally."""
+
+    requests: dict[str, str | int] = Field(default_factory=dict)
+    limits: dict[str, str | int] = Field(default_factory=dict)
+
+
+class SecurityContext(Strict):
+    """Cluster-only: what Knative lets a container set, accepted and not enforced locally."""
+
+    capabilities: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    read_only_root_filesystem: bool = False
+    run_as_user: int | None = None
+    run_as_group: int | None = None
+    run_as_non_root: bool = False
+    allow_privilege_escalation: bool = False
+    seccomp_profile: dict[str, str] = Field(default_factory=dict)
+    privileged: Literal[False] = False
+
+
+class Container(Strict):
+    """The function's container. `image`, `imagePullPolicy`, `resources` are cluster-only."""
+
+    name: Name | None = None
+    image: str
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    env: tuple[EnvVar, ...] = ()
+    env_from: tuple[EnvFrom, ...] = ()
+    ports: Annotated[tuple[ContainerPort, ...], Field(max_length=1)] = ()
+    readiness_probe: Probe | None = None
+    liveness_probe: Probe | None = None
+    startup_probe: Probe | None = None
+    resources: Resources = Resources()
+    security_context: SecurityContext = SecurityContext()
+
+    @property
+    def port(self) -> int:
+        """The port the container listens on in a cluster."""
+        return self.ports[0].container_port if self.ports else DEFAULT_PORT

@@ -1,0 +1,1 @@
+"""Processes: started in stages, kept running, stopped in order."""

@@ -1,0 +1,57 @@
+"""How a component is run as a process."""
+
+import shutil
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from signal import SIGTERM, Signals
+
+from knative_local.supervisor.component import Kind
+
+DEFAULT_GRACE_S = 30.0  # Kubernetes' terminationGracePeriodSeconds
+
+
+async def _nothing() -> None:
+    return
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A process to be: what to run, and how to tell that it is ready, alive and done.
+
+    `prepare` runs before every spawn. `ready` is asked every 50 ms until true; without it a
+    spawned process is ready. A `ready_line`, if given, must have been printed as well. `dead`
+    ends when a process that runs should be replaced.
+    `stop_signals` are sent one after the other, `grace_s` seconds apart, before SIGKILL.
+    """
+
+    name: str
+    kind: Kind
+    argv: Sequence[str]
+    cwd: Path | None = None
+    env: Mapping[str, str] | None = None
+    port: int | None = None
+    ready_line: bytes | None = None
+    prepare: Callable[[], Awaitable[None]] = field(default=_nothing)
+    ready: Callable[[], Awaitable[bool]] | None = None
+    dead: Callable[[], Awaitable[None]] | None = None
+    stop_signals: Sequence[Signals] = (SIGTERM,)
+    grace_s: float = DEFAULT_GRACE_S
+
+
+@dataclass(frozen=True)
+class Task:
+    """A component to be that is a coroutine function, run by the supervisor itself."""
+
+    name: str
+    kind: Kind
+    work: Callable[[], Awaitable[None]]
+
+
+def program(name: str) -> str:
+    """Return the path of a program: beside this Python first, as in an active environment."""
+    beside = Path(sys.executable).parent / name
+    if beside.is_file():
+        return str(beside)
+    return shutil.which(name) or name

@@ -1,0 +1,116 @@
+"""Starts components in stages, keeps them running, and stops them in the opposite order."""
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from knative_local.supervisor.component import Component
+from knative_local.supervisor.log_file import Output, screen
+from knative_local.supervisor.process import ManagedProcess
+from knative_local.supervisor.reaper_client import Guard
+from knative_local.supervisor.spec import Command, Task
+from knative_local.supervisor.state_file import lock, write_state
+from knative_local.supervisor.task import ManagedTask
+
+# Infrastructure logs a line per checkpoint or client: kept in its file, not on the screen.
+QUIET_KINDS = frozenset({"PostgreSQL", "Broker"})
+
+Progress = Callable[[Sequence[Component]], None]
+
+
+class Supervisor:
+    """The components of one data directory, which no other supervisor may use meanwhile.
+
+    Use it as an asynchronous context manager: entering takes the directory (AlreadyRunningError),
+    leaving stops everything. `add` a stage, or several, then `start` them. `progress` is called
+    with all components at every change of one. `ready` is set while all that was added is ready.
+    """
+
+    def __init__(
+        self, data_dir: Path, *, progress: Progress | None = None, show_output: bool = True
+    ) -> None:
+        self.data_dir = data_dir
+        self.ready = asyncio.Event()
+        self._progress = progress
+        self._screen = screen() if show_output else None
+        self._stages: list[list[Component]] = []
+        self._started = 0
+        self._lock: int | None = None
+        self._guard: Guard | None = None
+
+    @property
+    def components(self) -> list[Component]:
+        """All components, in the order in which they start."""
+        return [component for stage in self._stages for component in stage]
+
+    async def __aenter__(self) -> Self:
+        self._lock = await asyncio.to_thread(lock, self.data_dir)
+        # The guard shares the lock: after a SIGKILL of ours, the directory is free for another
+        # supervisor only once our children are gone.
+        self._guard = Guard(held=(self._lock,))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+        assert self._guard is not None
+        assert self._lock is not None
+        await asyncio.to_thread(self._guard.close)
+        os.close(self._lock)
+
+    def add(self, *parts: Command | Task | Component) -> None:
+        """Add a stage: parts that start together once all stages before are ready."""
+        stage = [self._component(part) for part in parts]
+        for component in stage:
+            component.on_change = self._changed
+        self._stages.append(stage)
+        self._changed()
+
+    async def start(self, stages: int | None = None) -> None:
+        """Start the stages not yet started, or only the next few; return when they are ready.
+
+        Raises the ComponentError of the first component that does not start; what did start runs
+        on until `stop`.
+        """
+        last = len(self._stages) if stages is None else self._started + stages
+        for stage in self._stages[self._started : last]:
+            self._started += 1
+            try:
+                async with asyncio.TaskGroup() as starting:
+                    for component in stage:
+                        starting.create_task(component.start())
+            except ExceptionGroup as failed:  # one cause is enough to act on
+                raise failed.exceptions[0] from None
+
+    async def stop(self) -> None:
+        """Stop stage by stage, the last one first, each when the one after it has finished."""
+        for stage in reversed(self._stages[: self._started]):
+            await asyncio.gather(*(component.stop() for component in stage))
+        self._started = 0
+
+    def _component(self, part: Command | Task | Component) -> Component:
+        assert self._guard is not None, "the supervisor is not entered"
+        if not isinstance(part, Command | Task):
+            return part
+        shown = None if part.kind in QUIET_KINDS else self._screen
+        output = Output(part.name, self.data_dir / "logs" / f"{part.name}.log", screen=shown)
+        if isinstance(part, Task):
+            return ManagedTask(part.name, part.kind, part.work, output)
+        return ManagedProcess(part, output, self._guard)
+
+    def _changed(self) -> None:
+        components = self.components
+        if components and all(component.state == "ready" for component in components):
+            self.ready.set()
+        else:
+            self.ready.clear()
+        write_state(self.data_dir, components)
+        if self._progress is not None:
+            self._progress(components)

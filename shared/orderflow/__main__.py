@@ -1,5 +1,0 @@
-"""`python -m orderflow`: the command line."""
-
-from orderflow.cli import main
-
-main()

@@ -1,0 +1,1 @@
+"""PostgreSQL: connection, group commit, migrations."""

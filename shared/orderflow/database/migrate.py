@@ -1,0 +1,31 @@
+"""Brings a database to this version's schema. Safe to run twice, and by several at once."""
+
+from pathlib import Path
+
+from orderflow.database.connection import Connection, statement
+
+FOLDER = Path(__file__).parent / "migrations"
+_BEGIN = statement(Path(__file__).parent / "begin_migrations.sql")
+_RECORD = statement(Path(__file__).parent / "record_migration.sql")
+
+
+def migrate(url: str) -> list[str]:
+    """Apply the migrations that the database lacks, each in a transaction, in their order.
+
+    Returns the names of those applied. Raises `DatabaseAway` when the database does not answer.
+    """
+    connection = Connection(url)
+    try:
+        return [path.stem for path in sorted(FOLDER.glob("*.sql")) if _apply(connection, path)]
+    finally:
+        connection.close()
+
+
+def _apply(connection: Connection, path: Path) -> bool:
+    # The lock is the transaction's, so a second runner waits and then finds the row.
+    with connection.transaction():
+        connection.script(_BEGIN)
+        if not connection.run(_RECORD, name=path.stem):
+            return False
+        connection.script(path.read_text())
+        return True

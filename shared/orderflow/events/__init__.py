@@ -1,0 +1,1 @@
+"""Events: their models, the outbox that publishes them, the trigger that receives them."""

@@ -1,0 +1,92 @@
+"""Failed attempts to process an event, counted in the database.
+
+What delivers events forgets how often it tried when it scales or rebalances (Knative's Kafka
+dispatcher keeps the count in memory), so the function that fails counts for itself. Only failures
+cost a statement; an event that is processed at once is never looked up.
+"""
+
+from collections.abc import Awaitable, Iterable
+from functools import partial
+from pathlib import Path
+from urllib.parse import unquote
+
+from orderflow.database.connection import Connection, statement
+from orderflow.database.group_commit import worker
+from orderflow.errors import (
+    ConfigurationError,
+    DatabaseAway,
+    GivenUp,
+    Later,
+    Never,
+    OrderFlowError,
+    QueueFull,
+)
+from orderflow.http.handler import note
+from orderflow.models import digest
+from orderflow.text import MAX_FILTERED, storable
+
+_HERE = Path(__file__).parent
+COUNT_ATTEMPT = statement(_HERE / "count_attempt.sql")
+FORGET_ATTEMPTS = statement(_HERE / "forget_attempts.sql")
+
+# Two rounds of retries of the sources (retry: 10), each over 200 s: one such round ends in the dead
+# letters by itself, so more than one means that the count was forgotten or the event announced
+# again; after two rounds another try is not what is missing.
+MAX_ATTEMPTS = 20
+MAX_ERROR = 500  # characters: a dead letter's share of an answer holds no more
+
+# What fails for good is not tried again; the others say nothing about the event.
+_NOT_COUNTED = (Never, DatabaseAway, QueueFull, ConfigurationError)
+
+
+async def counted(attempt: Awaitable[None], *, function: str, source: str, event_id: str) -> None:
+    """Await an attempt of `function` at the event of that source and id, and count its failure.
+
+    Raises the attempt's own error, and `GivenUp` instead of the `MAX_ATTEMPTS`th and any further
+    one. While the database is away nothing is counted.
+    """
+    try:
+        await attempt
+    except _NOT_COUNTED:
+        raise
+    except Exception as error:  # whatever it is: the count must not depend on what went wrong
+        told = storable(_told(error), MAX_ERROR)
+        failures = await _count(function, source, event_id, told)
+        note(failures=failures)
+        if failures >= MAX_ATTEMPTS:
+            detail = f"given up after {failures} failed attempts; the last error: {told}"
+            raise GivenUp(detail) from error
+        raise
+
+
+def forget_attempts(connection: Connection, event_ids: Iterable[str]) -> None:
+    """Let these events be tried as often as new ones.
+
+    The ids are those of `dead_letters`: as they go over HTTP, at most 256 characters of each.
+    """
+    ids = {form for event_id in event_ids for form in (event_id, unquote(event_id))}
+    connection.run(FORGET_ATTEMPTS, event_ids=sorted(ids))
+
+
+async def _count(function: str, source: str, event_id: str, error: str) -> int:
+    row = {
+        "identity": digest([function, storable(source), storable(event_id)]),
+        "function": function,
+        "event_id": storable(event_id, MAX_FILTERED),
+        "error": error,
+    }
+    try:
+        return await worker().submit(partial(_counted, row))
+    except Later:  # the answer is 5xx all the same, and the event comes again
+        return 0
+
+
+def _counted(row: dict[str, str], connection: Connection) -> int:
+    ((failures,),) = connection.run(COUNT_ATTEMPT, **row)
+    return int(failures)
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, OrderFlowError):
+        return error.detail
+    return f"{type(error).__name__}: {error}"

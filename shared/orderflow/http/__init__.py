@@ -1,0 +1,1 @@
+"""HTTP: handlers, request bodies, pages."""

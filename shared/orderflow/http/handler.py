@@ -1,0 +1,127 @@
+"""The `http` decorator: a function that answers HTTP calls through functions-framework.
+
+It adds what every such function needs: `/healthz` and `/readyz`, the method check, one place that
+turns errors into RFC 9457 problems, and one log line a call.
+"""
+
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from functools import wraps
+from typing import Any, cast
+
+import functions_framework.aio
+import orjson
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from orderflow.config import settings
+from orderflow.database.connection import Connection
+from orderflow.database.group_commit import worker
+from orderflow.errors import (
+    ConfigurationError,
+    Later,
+    MethodNotAllowed,
+    OrderFlowError,
+)
+from orderflow.logs import logger
+from orderflow.server.admission import allow_connections
+from orderflow.server.graceful_shutdown import stopping
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+HEALTH_PATHS = ("/healthz", "/readyz")
+
+# What a function wants in its call's log line: order_id, event_id and the like.
+_noted: ContextVar[dict[str, Any]] = ContextVar("noted")
+
+
+def http(*methods: str) -> Callable[[Handler], Handler]:
+    """Register an async function that takes a Starlette `Request` and returns a `Response`.
+
+    Other methods than those given are answered 405.
+    """
+
+    def decorate(function: Handler) -> Handler:
+        async def routed(request: Request) -> Response:
+            if request.scope["path"] in HEALTH_PATHS:
+                return await health(request.scope["path"])
+            if request.method not in methods:
+                raise MethodNotAllowed(methods)
+            return await function(request)
+
+        return register(answering(function.__name__, routed))
+
+    return decorate
+
+
+def register(handler: Handler) -> Handler:
+    """Make the handler known to functions-framework under its name."""
+    return cast(Handler, functions_framework.aio.http(handler))
+
+
+def answering(name: str, handler: Handler) -> Handler:
+    """Wrap a handler so that every error becomes a problem and every call a log line."""
+
+    @wraps(handler)
+    async def answered(request: Request) -> Response:
+        started = time.perf_counter()
+        noted: dict[str, Any] = {}
+        _noted.set(noted)
+        try:
+            response = await handler(request)
+        except OrderFlowError as error:
+            response = problem(error)
+            noted["error"] = error.detail
+        except ConfigurationError as error:
+            print(f"{name}: {error}", file=sys.stderr, flush=True)  # noqa: T201 (no logger yet)
+            return problem(Later(str(error), retry_after_s=10))
+        except ClientDisconnect:
+            return Response(status_code=499)
+        except Exception:  # a fault of ours: the log has it, the caller gets no stack trace
+            logger().exception("fault", **noted)
+            return problem(OrderFlowError("a fault of ours; the log says more"))
+        duration_ms = round((time.perf_counter() - started) * 1000, 2)
+        logger().info("answered", status=response.status_code, duration_ms=duration_ms, **noted)
+        if stopping():
+            response.headers["Connection"] = "close"
+        return response
+
+    answered.__name__ = name
+    return answered
+
+
+def note(**fields: object) -> None:
+    """Add fields to the log line of the call at hand."""
+    _noted.get({}).update(fields)
+
+
+def json_response(
+    content: object, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    """Return a JSON answer."""
+    return Response(orjson.dumps(content), status, headers, "application/json")
+
+
+def problem(error: OrderFlowError) -> Response:
+    """Return the error as `application/problem+json` (RFC 9457)."""
+    content = orjson.dumps(error.problem())
+    return Response(content, error.status, error.headers, "application/problem+json")
+
+
+_reached: set[str] = set()
+
+
+async def health(path: str) -> Response:
+    """Answer a probe.
+
+    Ready means: configured, and has reached the database once. Later outages are answered by the
+    function itself, with 503 and Retry-After, which beats a caller that hangs at a proxy.
+    """
+    if path == "/readyz" and not _reached:
+        settings()
+        allow_connections()
+        await worker().submit(Connection.ping)
+        _reached.add(path)
+    return json_response({"status": "ok"})

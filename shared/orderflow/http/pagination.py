@@ -1,0 +1,90 @@
+"""Keyset pages: parameters from the query, the opaque cursor, and the `Link` to the next page."""
+
+import base64
+import re
+from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlencode
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+
+from orderflow.errors import InvalidInput
+from orderflow.models import Instant, Item
+from orderflow.orders.states import Status
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 500  # a page stays under a megabyte
+
+Q = TypeVar("Q", bound="Page")
+
+
+class Page(BaseModel):
+    """What every list takes: `limit`, and `after`, the cursor of the page before."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
+    after: str | None = None
+
+
+class OrderPage(Page):
+    """`GET /orders`: filters that may be combined."""
+
+    status: Status | None = None
+    item: Item | None = None
+    placed_after: Instant | None = None
+    placed_before: Instant | None = None
+    attention: Literal["true"] | None = None
+    """Only what a person has to look at."""
+
+
+def page_of(request: Request, model: type[Q]) -> Q:
+    """Return the query's parameters as `model`; raises `InvalidInput` (422)."""
+    try:
+        return model.model_validate(dict(request.query_params))
+    except ValidationError as error:
+        faults = [{"field": str(f["loc"][0]), "message": f["msg"]} for f in error.errors()]
+        detail = f"{faults[0]['field']}: {faults[0]['message']}"
+        raise InvalidInput(detail, errors=faults) from error
+
+
+# Above every position: where the first page of a list that runs downwards starts.
+_NEWEST = 2**63 - 1
+_POSITION = re.compile("[0-9]{1,19}")
+
+
+def position_of(page: Page) -> int:
+    """Return the position below which the page starts; raises `InvalidInput` (422)."""
+    if page.after is None:
+        return _NEWEST
+    name = name_of(page)
+    if not _POSITION.fullmatch(name) or int(name) > _NEWEST:
+        raise bad_cursor()
+    return int(name)
+
+
+def name_of(page: Page) -> str:
+    """Return the name after which the page starts, empty at first; raises `InvalidInput`."""
+    if page.after is None:
+        return ""
+    try:
+        padded = page.after + "=" * (-len(page.after) % 4)
+        name = base64.b64decode(padded, b"-_", validate=True).decode()
+    except ValueError as error:
+        raise bad_cursor() from error
+    if "\0" in name:
+        raise bad_cursor()
+    return name
+
+
+def bad_cursor() -> InvalidInput:
+    """Return the error of a cursor that no list gave."""
+    fault = {"field": "after", "message": "take the cursor from a Link header"}
+    return InvalidInput(f"after: {fault['message']}", errors=[fault])
+
+
+def next_link(request: Request, position: str) -> dict[str, str]:
+    """Return the `Link` header (RFC 8288) to the page that follows `position`."""
+    cursor = base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
+    query = {**request.query_params, "after": cursor}
+    return {"Link": f'<{request.url.path}?{urlencode(query)}>; rel="next"'}

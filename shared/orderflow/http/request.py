@@ -1,0 +1,58 @@
+"""What a handler reads from a request: its body as a model, a name in its path, its headers."""
+
+from typing import TypeVar
+from urllib.parse import unquote
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from starlette.requests import Request
+
+from orderflow.errors import InvalidInput, NotFound, NotJson
+from orderflow.http.handler import note
+from orderflow.http.request_body import read_body
+from orderflow.models import IdempotencyKey, parsed
+from orderflow.traceparent import continued, trace_id
+
+M = TypeVar("M", bound=BaseModel)
+
+
+async def body_of(request: Request, model: type[M]) -> M:
+    """Return the request's JSON body as `model`.
+
+    Raises `NotJson` (415), `MalformedBody` (400), `InvalidInput` (422) or what `read_body` does.
+    """
+    content_type = request.headers.get("content-type", "application/json").partition(";")[0]
+    if content_type.strip().lower() != "application/json":
+        raise NotJson("send Content-Type: application/json")
+    return parsed(await read_body(request), model)
+
+
+def path_name(request: Request, prefix: str) -> str:
+    """Return what follows `prefix` in the path, as the one name it must be.
+
+    Raises `NotFound` (404). A slash inside a name comes percent-encoded.
+    """
+    path = request.scope["raw_path"].decode("ascii", "replace").partition("?")[0]
+    name = path.removeprefix(prefix)
+    if name == path or not name or "/" in name:
+        raise NotFound(f"no such path; use {prefix}NAME")
+    return unquote(name)
+
+
+def traceparent_of(request: Request) -> str:
+    """Return the caller's trace context, or a new one, and put its id into the log line."""
+    traceparent = continued(request.headers.get("traceparent"))
+    note(trace_id=trace_id(traceparent))
+    return traceparent
+
+
+def idempotency_key_of(request: Request) -> str | None:
+    """Return the `Idempotency-Key` header, if there is one; raises `InvalidInput` (422)."""
+    key = request.headers.get("idempotency-key")
+    try:
+        return None if key is None else _IDEMPOTENCY_KEY.validate_python(key)
+    except ValidationError as error:
+        fault = {"field": "Idempotency-Key", "message": error.errors()[0]["msg"]}
+        raise InvalidInput(f"Idempotency-Key: {fault['message']}", errors=[fault]) from error
+
+
+_IDEMPOTENCY_KEY: TypeAdapter[str] = TypeAdapter(IdempotencyKey)

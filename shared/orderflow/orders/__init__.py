@@ -1,0 +1,1 @@
+"""Orders: the moves they may make, and why they wait."""

@@ -1,0 +1,110 @@
+"""What is known of one order: what callers see of it, and the facts that tell why it waits."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+from pydantic import BaseModel, ConfigDict
+
+from orderflow.database.connection import Connection, statement
+from orderflow.events.announcements import order_placed_id
+from orderflow.orders.states import Status
+
+SELECT_ORDER = statement(Path(__file__).parent / "select_order.sql")
+
+
+class Fact(BaseModel):
+    """Base of what the database says. Times are text, as callers see them."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Letter(Fact):
+    """A dead letter that is kept; `sendable` if it can be redriven."""
+
+    id: int
+    error: str
+    sendable: bool
+
+
+class Queue(Fact):
+    """An item that a backordered order waits for, in units.
+
+    `free` is below zero after a count lower than what is promised. `ahead` orders stand before it
+    and want `ahead_units`. `unapplied` counts the item's changes that are told and not applied.
+    """
+
+    item: str
+    needs: int
+    free: int
+    ahead: int = 0
+    ahead_units: int = 0
+    fill_due: bool = False
+    unapplied: int = 0
+    letter: Letter | None = None
+
+    @property
+    def short_by(self) -> int:
+        """The units that are missing for this order alone."""
+        return max(self.needs - self.free, 0)
+
+
+class Lacking(Fact):
+    """An item of which less is on hand than a confirmed order needs, after a low count."""
+
+    item: str
+    needs: int
+    on_hand: int
+
+
+class Attempts(Fact):
+    """Failed attempts to process the order's event."""
+
+    failures: int
+    last_error: str
+    last_failed_at: str
+
+
+class Unsent(Fact):
+    """The order's oldest event that its writer has not got to Kafka in its time, 5 s."""
+
+    type: str
+    since: str
+
+
+class Facts(Fact):
+    """Why an order waits. `due_at` is None when sweep won't look at it again.
+
+    `offered` are its items whose free stock is being offered to those who wait longer.
+    """
+
+    order_id: str
+    status: Status
+    hold_minutes: int | None = None
+    announcements: int = 1
+    due_at: str | None = None
+    is_overdue: bool = False
+    attention: str | None = None
+    queues: tuple[Queue, ...] = ()
+    lacking: tuple[Lacking, ...] = ()
+    offered: tuple[str, ...] = ()
+    attempts: Attempts | None = None
+    letter: Letter | None = None
+    unsent: Unsent | None = None
+
+
+class FoundOrder(NamedTuple):
+    """An order as callers see it, its history included, and the facts about its waiting."""
+
+    order: dict[str, Any]
+    facts: Facts
+
+
+def find_order(connection: Connection, order_id: str) -> FoundOrder | None:
+    """Read everything about one order in one statement; None if there is none."""
+    event_id = order_placed_id(order_id)
+    rows = connection.run(SELECT_ORDER, order_id=order_id, event_id=event_id)
+    if not rows:
+        return None
+    ((order, facts),) = rows
+    return FoundOrder(orjson.loads(order), Facts.model_validate_json(facts))

@@ -1,0 +1,1 @@
+"""The server a function runs in: admission and graceful shutdown."""

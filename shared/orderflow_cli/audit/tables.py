@@ -1,0 +1,60 @@
+"""An audit for people: a line for each check, then every row that differs and what to do."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from orderflow_cli.audit.checks import Audit, Finding
+from orderflow_cli.audit.repair import Mend
+
+
+def show_audit(console: Console, audited: Audit) -> None:
+    """Print what holds and what does not."""
+    table = Table("", "what must be so", "rows looked at", "differences")
+    for finding in audited.findings:
+        mark = "[red]✘[/red]" if finding.found else "[green]✔[/green]"
+        table.add_row(mark, finding.promise, f"{finding.looked_at:,}", f"{finding.found:,}")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    console.print(table)
+    for finding in audited.findings:
+        if finding.remark:
+            console.print(f"{finding.check}: {finding.remark}")
+        if finding.found:
+            _show_differences(console, finding)
+    verdict = "[green]all of it holds[/green]" if audited.holds else "[red]not all holds[/red]"
+    console.print(f"{verdict}, after {audited.seconds:.1f} s")
+
+
+def show_mend(console: Console, mend: Mend) -> None:
+    """Print one thing that was mended."""
+    line = _MENDED[mend.kind].format(**{name: value or 0 for name, value in mend.what.items()})
+    console.print(f"mended [bold]{escape(mend.item)}[/bold]: {escape(line)}", soft_wrap=True)
+
+
+_MENDED = {
+    "entry": "ledger entry {entry}, on hand {on_hand_change:+}, reserved {reserved_change:+}; "
+    "{reason}",
+    "backorder": "order {order_id} waited for {queued} and waits for {ordered}",
+    "offer": "what is free is offered to those who wait, with the next sweep",
+}
+
+
+def _show_differences(console: Console, finding: Finding) -> None:
+    shown = len(finding.rows)
+    several = f"the first {shown} of {finding.found:,}" if shown < finding.found else str(shown)
+    title = f"{finding.check}: {several} that differ"
+    table = Table(*finding.rows[0], title=title, title_justify="left")
+    for row in finding.rows:
+        table.add_row(*_cells(list(row.values())))
+    for column in table.columns:
+        column.overflow = "fold"
+    console.print(table)
+    console.print(f"What to do: {finding.remedy}\n")
+
+
+def _cells(values: Sequence[Any]) -> list[str]:
+    return ["" if value is None else escape(str(value)) for value in values]

@@ -1,0 +1,56 @@
+"""`orderflow audit`: the audit as it goes, its outcome for a person or a program, and repairs."""
+
+from contextlib import closing
+from typing import Any
+
+import orjson
+from rich.console import Console
+
+from orderflow.database.connection import Connection
+from orderflow_cli.audit.checks import ANSWER_TIMEOUT_S, CHECKS, Audit, audit
+from orderflow_cli.audit.repair import Mend, repair
+from orderflow_cli.audit.tables import show_audit, show_mend
+from orderflow_cli.progress import bar
+
+
+def audit_command(url: str, *, by: str | None = None, as_json: bool = False) -> bool:
+    """Audit the database and print what it found; return whether all holds.
+
+    With `by`, who answers for it, mend what can be mended, print each mend, and audit again.
+    """
+    console = Console(quiet=as_json)
+    with closing(Connection(url, answer_timeout_s=ANSWER_TIMEOUT_S)) as connection:
+        connection.ping()  # before a bar is drawn: a database that is away is one line
+        audited = _audit(connection, console)
+        printed = audited.as_json()
+        if by is not None:
+            mends = _repair(connection, console, by)
+            again = _audit(connection, console)
+            mended = [{"kind": mend.kind, **mend.what} for mend in mends]
+            printed = {**again.as_json(), "repairs": mended, "before": printed}
+            audited = again
+    if as_json:
+        _print_json(printed)
+    return audited.holds
+
+
+def _audit(connection: Connection, console: Console) -> Audit:
+    # Progress goes where it does not mix with the outcome.
+    with bar(Console(stderr=True), "auditing", len(CHECKS)) as advance:
+        audited = audit(connection, advance)
+    show_audit(console, audited)
+    return audited
+
+
+def _repair(connection: Connection, console: Console, by: str) -> list[Mend]:
+    mends = []
+    for mend in repair(connection, by):
+        show_mend(console, mend)
+        mends.append(mend)
+    console.print(f"{len(mends)} mended")
+    return mends
+
+
+def _print_json(printed: dict[str, Any]) -> None:
+    text = orjson.dumps(printed, option=orjson.OPT_INDENT_2).decode()
+    Console(soft_wrap=True, highlight=False, markup=False).print(text)

@@ -1,0 +1,62 @@
+"""Bodies of any length: so much is kept, all of it is read, and nobody waits for ever."""
+
+import asyncio
+from collections.abc import Iterable
+
+import pytest
+from starlette.requests import Request
+from starlette.types import Message
+
+from orderflow.errors import BodyTooSlow, QueueFull
+from orderflow.http import request_body as bodies
+from orderflow.http.request_body import Room, read_start
+
+
+def request_of(chunks: Iterable[bytes], *, ends: bool = True, **headers: str) -> Request:
+    """A request whose body comes in these chunks, and then its end or nothing."""
+    left = iter(chunks)
+
+    async def receive() -> Message:
+        chunk = next(left, None)
+        if chunk is None and not ends:
+            await asyncio.sleep(60)
+        return {"type": "http.request", "body": chunk or b"", "more_body": chunk is not None}
+
+    named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    return Request({"type": "http", "method": "POST", "headers": named}, receive)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "kept", "length_bytes"),
+    [
+        ([], b"", 0),
+        ([b"abc"], b"abc", 3),
+        ([b"ab", b"cd"], b"abcd", 4),
+        ([b"abc", b"def"], b"abcd", 6),
+        ([b"abcd", b"e", b"f" * 100], b"abcd", 105),
+    ],
+)
+async def test_the_start_is_kept_and_all_of_it_counted(
+    chunks: list[bytes], kept: bytes, length_bytes: int
+) -> None:
+    assert await read_start(request_of(chunks), 4) == (kept, length_bytes)
+
+
+async def test_who_does_not_come_to_an_end_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bodies, "BODY_WITHIN_S", 0.05)
+
+    with pytest.raises(BodyTooSlow):
+        await read_start(request_of([b"abc"], ends=False), 4)
+
+
+async def test_what_is_kept_takes_room_while_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "_room", Room(10))
+
+    with pytest.raises(QueueFull):
+        await read_start(request_of([b"abc"], content_length="20000"), 11)
+    small = await read_start(request_of([b"abc"], content_length="3"), 11)
+    again = await read_start(request_of([b"abc"], content_length="20000"), 10)
+
+    assert small == again == (b"abc", 3)
