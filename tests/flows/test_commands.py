@@ -219,7 +219,7 @@ def test_migrations_are_applied_once_by_however_many(empty_database: str) -> Non
     again = orderflow("migrate", "--postgres", empty_database)
 
     assert [one.returncode for one in at_once] == [0, 0]
-    names = sorted(path.stem for path in ROOT.glob("shared/orderflow/migrations/*.sql"))
+    names = sorted(path.stem for path in ROOT.glob("shared/orderflow/database/migrations/*.sql"))
     told = sorted(line for line in applied if line != "nothing to apply")
     assert told == [f"applied {name}" for name in names]
     assert (again.returncode, again.stdout) == (0, "nothing to apply\n")
