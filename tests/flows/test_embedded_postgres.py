@@ -82,3 +82,36 @@ def test_database_of_a_killed_server_is_served_again(tmp_path: Path) -> None:
 
     with postgres.embedded_postgres(tmp_path) as url:
         assert url.startswith("postgresql://")
+
+
+# Longer than any start: a backend that computes does not look whether its postmaster lives.
+COMPUTE = "SELECT count(*) FROM generate_series(1, 1000000000)"
+
+
+def compute(port: int) -> subprocess.Popen[bytes]:
+    """Keep one backend busy; returns once it is."""
+    psql = [postgres.program("psql"), postgres.url(port), "--tuples-only", "--command"]
+    client = subprocess.Popen([*psql, COMPUTE], stderr=subprocess.DEVNULL)
+    count = f"SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = '{COMPUTE}'"
+    wait_until(lambda: subprocess.check_output([*psql, count]).split() == [b"1"])
+    return client
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux names who holds shared memory")
+def test_backend_that_outlives_its_postmaster_does_not_keep_the_next_from_starting(
+    tmp_path: Path,
+) -> None:
+    data_dir, port = tmp_path / "postgres", free_port()
+    postgres.prepare(data_dir)
+    killed = subprocess.Popen(
+        postgres.server_command(data_dir, port), stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    wait_until(lambda: postgres.accepts_connections(port))
+    client = compute(port)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait(DEADLINE_S)
+
+    with postgres.embedded_postgres(tmp_path) as url:
+        assert url.startswith("postgresql://")
+
+    assert client.wait(DEADLINE_S) != 0

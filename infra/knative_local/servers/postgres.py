@@ -114,10 +114,13 @@ def embedded_postgres(folder: Path, port: int | None = None) -> Iterator[str]:
     data_dir = folder / "postgres"
     folder.mkdir(parents=True, exist_ok=True)
     prepare(data_dir)
-    with running(
-        server_command(data_dir, port),
-        lambda: accepts_connections(port),
-        log_path=folder / "logs" / "PostgreSQL.log",
-        stop_signals=STOP_SIGNALS,
-    ):
-        yield url(port)
+    try:
+        with running(
+            server_command(data_dir, port),
+            lambda: accepts_connections(port),
+            log_path=folder / "logs" / "PostgreSQL.log",
+            stop_signals=STOP_SIGNALS,
+        ):
+            yield url(port)
+    finally:
+        end_orphan(data_dir)  # what is left of a server that was killed meanwhile
