@@ -24,9 +24,8 @@ from testcontainers.community.postgres import PostgresContainer
 
 from knative_local.servers.postgres import embedded_postgres
 from orderflow import config
-from orderflow.database import group_commit as batch
 from orderflow.database.migrate import migrate
-from orderflow.events import outbox
+from orderflow.resources import resources
 from tests.support.brokers import KINDS, Broker, OpenBroker
 
 POSTGRES_IMAGE = "postgres:18"
@@ -158,6 +157,6 @@ def environment(postgres: str, broker: str) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", postgres)
         patch.setenv("KAFKA_BOOTSTRAP_SERVERS", broker)
-        for cached in (config.settings, batch.worker, outbox.outbox):
-            cached.cache_clear()
+        config.settings.cache_clear()
+        resources.cache_clear()
         yield

@@ -13,8 +13,7 @@ from typing import Any
 from orderflow.database.connection import Connection, statement
 from orderflow.database.group_commit import Batch
 from orderflow.errors import OrderFlowError
-from orderflow.events.models import Event, InventoryChanged
-from orderflow.events.outbox import publish
+from orderflow.events.models import InventoryChanged
 from orderflow.events.trigger import event
 from orderflow.http.handler import note
 from orderflow.stock.counting import Change, apply_changes
@@ -32,19 +31,16 @@ SOURCE = "/orderflow/apply_inventory"
 async def apply_inventory(changed: InventoryChanged) -> None:
     """Bring the item up to date; the event says only which."""
     note(item=changed.item)
-    for filled in await update(changed.item):
-        publish(filled)
+    await update(changed.item)
 
 
-def update_items(
-    connection: Connection, items: Sequence[str]
-) -> list[list[Event] | OrderFlowError]:
+def update_items(connection: Connection, items: Sequence[str]) -> list[OrderFlowError | None]:
     """Apply the items' changes in one transaction, then fill backorders in small ones."""
     give_rows(connection, items)
     with connection.transaction():
         awaited = apply_open_changes(connection, sorted(set(items)))
-    filled = {item: fill(connection, item, source=SOURCE) for item in awaited}
-    return [filled.pop(item, []) for item in items]
+    unfinished = {item: fill(connection, item, source=SOURCE) for item in awaited}
+    return [unfinished.get(item) for item in items]
 
 
 update = Batch(update_items)

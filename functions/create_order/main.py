@@ -1,4 +1,4 @@
-"""POST /order: stores an order with its lines and `order.placed`, tells Kafka, answers.
+"""POST /order: stores an order with its lines and `order.placed`, publishes, answers.
 
 Writes orders, order_lines, order_history and outbox; emits orderflow.order.placed.v1.
 """
@@ -16,15 +16,14 @@ from orderflow.database.group_commit import Batch
 from orderflow.errors import Conflict
 from orderflow.events.announcements import order_placed
 from orderflow.events.models import Event
-from orderflow.events.outbox import acknowledged, publish
 from orderflow.http.handler import http, json_response, note
 from orderflow.http.request import body_of, idempotency_key_of, traceparent_of
 from orderflow.ids import uuid7
 from orderflow.models import PlaceOrder
+from orderflow.resources import outbox
 
 INSERT_ORDERS = statement(Path(__file__).with_name("insert_orders.sql"))
 SELECT_PLACED = statement(Path(__file__).with_name("select_placed.sql"))
-RECEIVED = "Order received, stored in DB, and"
 Name = tuple[str, str | None]
 
 
@@ -45,11 +44,11 @@ class Placement(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """An order as the database has it; `unsettled` is its event, if that is in the outbox."""
+    """An order as the database has it, and its event's id while that is in the outbox."""
 
     order_id: str
     fingerprint: str
-    unsettled: str | None
+    unpublished_event_id: str | None
     is_new: bool = False
 
 
@@ -62,8 +61,7 @@ async def create_order(request: Request) -> Response:
     note(order_id=placed.order_id, is_new=placed.is_new)
     if placed.fingerprint != placement.fingerprint:
         raise Conflict(f"order {placed.order_id} exists with another body; use another order_id")
-    sent = await (publish(placement.event) if placed.is_new else acknowledged(placed.unsettled))
-    return answered(placed, f"{RECEIVED} {'sent to' if sent else 'queued for'} Kafka")
+    return answered(placed, await outbox().acknowledged(placed.unpublished_event_id))
 
 
 def requested(order: PlaceOrder, idempotency_key: str | None, traceparent: str) -> Placement:
@@ -78,9 +76,10 @@ def place_orders(connection: Connection, placements: Sequence[Placement]) -> lis
     """Insert what is new in one statement; look up the rest, equal calls of this batch included."""
     rows = [placement.row(number) for number, placement in enumerate(placements)]
     new = {number for (number,) in connection.run(INSERT_ORDERS, orders=rows)}
+    connection.record(placements[number].event for number in sorted(new))
     stored = stored_orders(connection, [row for row in rows if row["number"] not in new])
     return [
-        Placed(p.order_id, p.fingerprint, None, is_new=True)
+        Placed(p.order_id, p.fingerprint, p.event.id, is_new=True)
         if number in new
         else stored.get(("key", p.idempotency_key)) or stored["id", p.order_id]
         for number, p in enumerate(placements)
@@ -102,8 +101,9 @@ def stored_orders(connection: Connection, rows: Sequence[dict[str, Any]]) -> dic
     return stored
 
 
-def answered(placed: Placed, message: str) -> Response:
+def answered(placed: Placed, sent: bool) -> Response:
     """Make the answer; a repeat gets the first one, marked."""
+    message = f"Order received, stored in DB, and {'sent to' if sent else 'queued for'} Kafka"
     body = {"message": message, "order_id": placed.order_id, "status": "pending"}
     headers = {"Location": f"/order/{quote(placed.order_id, safe='')}"}
     repeated = {} if placed.is_new else {"Idempotent-Replayed": "true"}

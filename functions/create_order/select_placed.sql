@@ -6,7 +6,7 @@ SELECT
   (
     SELECT id::text FROM outbox
     WHERE outbox.aggregateid = orders.order_id AND outbox.aggregatetype = 'orders'
-  ) AS unsettled
+  ) AS unpublished_event_id
 FROM orders
 WHERE position IN (
   -- Not OR, which would read the whole table.

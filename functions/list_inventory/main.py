@@ -10,11 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from orderflow.database.connection import statement
-from orderflow.database.group_commit import worker
 from orderflow.errors import NotFound
 from orderflow.http.handler import http, json_response, note
 from orderflow.http.pagination import Page, name_of, next_link, page_of, position_of
 from orderflow.http.request import path_name
+from orderflow.resources import worker
 
 SELECT_STOCK = statement(Path(__file__).with_name("select_stock.sql"))
 SELECT_ITEM = statement(Path(__file__).with_name("select_item.sql"))

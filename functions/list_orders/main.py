@@ -13,13 +13,13 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from orderflow.database.connection import Connection, statement
-from orderflow.database.group_commit import worker
 from orderflow.errors import NotFound
 from orderflow.http.handler import http, json_response, note
 from orderflow.http.pagination import MAX_LIMIT, OrderPage, next_link, page_of, position_of
 from orderflow.http.request import path_name
 from orderflow.orders.diagnosis.explanation import explain
 from orderflow.orders.diagnosis.facts import find_order
+from orderflow.resources import worker
 
 HERE = Path(__file__).parent
 SELECT_ORDERS = statement(HERE / "select_orders.sql")

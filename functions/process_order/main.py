@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from orderflow.database.connection import Connection
 from orderflow.database.group_commit import Batch
 from orderflow.errors import InvalidInput, Later, OrderFlowError
-from orderflow.events.models import Event, OrderPlaced
-from orderflow.events.outbox import publish
+from orderflow.events.models import OrderPlaced
 from orderflow.events.trigger import event
 from orderflow.http.handler import note
 from orderflow.stock.allocation import allocate
@@ -26,25 +25,23 @@ SOURCE = "/orderflow/process_order"
 async def process_order(placed: OrderPlaced) -> None:
     """Decide on the order; the event says only which."""
     note(order_id=placed.order_id)
-    for decided in await decide(placed.order_id):
-        publish(decided)
+    await decide(placed.order_id)
 
 
-def decide_orders(
-    connection: Connection, order_ids: Sequence[str]
-) -> list[list[Event] | OrderFlowError]:
+def decide_orders(connection: Connection, order_ids: Sequence[str]) -> list[OrderFlowError | None]:
     """Decide on all of them; an order that is decided already stays so.
 
     Those that want what is to be offered to others first are decided on once it was.
     """
     with locked_orders(connection, order_ids) as locked:
-        events = move_orders(connection, moves(locked), source=SOURCE)
-    filled = [fill(connection, item, source=SOURCE) for item in to_be_offered(locked)]
-    if filled:
+        move_orders(connection, moves(locked), source=SOURCE)
+    items = items_awaiting_fill(locked)
+    for item in items:
+        fill(connection, item, source=SOURCE)
+    if items:
         with locked_orders(connection, order_ids) as locked:
-            events |= move_orders(connection, moves(locked), source=SOURCE)
-    results = [result(order_id, locked, events.pop(order_id, [])) for order_id in order_ids]
-    return with_others(results, filled)
+            move_orders(connection, moves(locked), source=SOURCE)
+    return [refusal(order_id, locked) for order_id in order_ids]
 
 
 decide = Batch(decide_orders)
@@ -57,7 +54,7 @@ def moves(locked: Locked) -> list[Move]:
     return [Move(orders[d.order.position], d.outcome, d.cause) for d in decisions]
 
 
-def to_be_offered(locked: Locked) -> list[str]:
+def items_awaiting_fill(locked: Locked) -> list[str]:
     """Return the items that pending orders have to leave to those who wait longer."""
     pending = [order for order in locked.orders.values() if order.status == "pending"]
     items = {item for order in pending for item in order.needs()}
@@ -69,21 +66,11 @@ def may_decide(order: LockedOrder, locked: Locked) -> bool:
     return order.status == "pending" and not any(locked.stock[i].fill_due for i in order.needs())
 
 
-def result(order_id: str, locked: Locked, events: list[Event]) -> list[Event] | OrderFlowError:
-    """Return what the order's call gets: the events to publish, or why it is not decided."""
+def refusal(order_id: str, locked: Locked) -> OrderFlowError | None:
+    """Return why the order could not be decided on, if it could not."""
     order = locked.orders.get(order_id)
     if order is None:
         return InvalidInput(f"there is no order {order_id}")
-    if order.status == "pending" and not events and not may_decide(order, locked):
+    if order.status == "pending" and not may_decide(order, locked):
         return Later("those who wait longer are served first; try again shortly")
-    return events
-
-
-def with_others(
-    results: list[list[Event] | OrderFlowError], filled: Sequence[list[Event] | OrderFlowError]
-) -> list[list[Event] | OrderFlowError]:
-    """Have the first call that can publish the events of orders filled by the way, too."""
-    also = [event for events in filled if isinstance(events, list) for event in events]
-    publishes = next((events for events in results if isinstance(events, list)), [])
-    publishes += also  # else they are in the outbox
-    return results
+    return None

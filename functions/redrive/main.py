@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from orderflow.database.connection import Connection
-from orderflow.database.group_commit import worker
 from orderflow.dead_letters.lists import LetterPage, cursor_after, letters_page, one_letter
 from orderflow.dead_letters.redrives import RedrivePage, redrives_page
 from orderflow.dead_letters.redrives import redrive as redrive_letters
@@ -21,6 +20,7 @@ from orderflow.errors import MethodNotAllowed, NotFound
 from orderflow.http.handler import http, json_response, note
 from orderflow.http.pagination import Page, next_link, page_of
 from orderflow.http.request import body_of, path_name
+from orderflow.resources import worker
 
 ACTIONS = {"/dead-letters/redrive": RedriveLetters, "/dead-letters/discard": DiscardLetters}
 MAX_DIGITS = 18  # of an id: far more letters than a disk holds

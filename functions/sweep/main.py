@@ -7,20 +7,18 @@ redriven_letters and attempts, and what a cancellation writes; emits orderflow.o
 orderflow.inventory.changed.v1, orderflow.order.cancelled.v1 and the redriven events.
 """
 
-import asyncio
 from pathlib import Path
 
 import orjson
 
 from orderflow.database.connection import Connection, statement
-from orderflow.database.group_commit import worker
 from orderflow.dead_letters.resending import tend_dead_letters
 from orderflow.events.announcements import change_told, order_placed
 from orderflow.events.models import Event, InventoryChanged, Tick, make_event
-from orderflow.events.outbox import outbox
 from orderflow.events.trigger import event
 from orderflow.http.handler import note
 from orderflow.ids import uuid7
+from orderflow.resources import outbox, worker
 from orderflow.stock.holds import expire_holds
 from orderflow.traceparent import continued
 
@@ -44,7 +42,7 @@ PAUSES = {
 async def sweep(_: Tick) -> None:
     """Announce before the relay, which sends that too."""
     announced, relayed = await worker().submit(announce), await relay()
-    offered = await offer()
+    offered = await worker().submit(offer)
     expired, marked = await expire_holds(), await worker().submit(mark)
     redriven = await tend_dead_letters()
     note(relayed=relayed, announced=announced, offered=offered)
@@ -82,13 +80,13 @@ def changes(connection: Connection) -> list[Event]:
     return [change_told(*row) for row in rows]
 
 
-async def offer() -> int:
-    """Publish an event of its own for each item with stock to offer; return how many.
+def offer(connection: Connection) -> int:
+    """Have an event of its own published for each item with stock to offer; return how many.
 
     Not through the outbox: what Kafka does not take is found again by the next tick.
     """
-    events = await worker().submit(unfilled)
-    await asyncio.gather(*outbox().publish_all(events))
+    events = unfilled(connection)
+    connection.record(events)
     return len(events)
 
 

@@ -16,11 +16,11 @@ from orderflow.database.group_commit import Batch
 from orderflow.errors import Conflict
 from orderflow.events.announcements import change_told
 from orderflow.events.models import Event
-from orderflow.events.outbox import acknowledged, publish
 from orderflow.http.handler import http, json_response, note
 from orderflow.http.request import body_of, traceparent_of
 from orderflow.ids import uuid7
 from orderflow.models import ChangeInventory
+from orderflow.resources import outbox
 
 INSERT_CHANGES = statement(Path(__file__).with_name("insert_changes.sql"))
 SELECT_CHANGES = statement(Path(__file__).with_name("select_changes.sql"))
@@ -44,10 +44,10 @@ class Change(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """A change as the database has it; `unsettled` is its event, if that is in the outbox."""
+    """A change as the database has it, and its event's id while that is in the outbox."""
 
     fingerprint: str
-    unsettled: str | None
+    unpublished_event_id: str | None
     is_new: bool = False
 
 
@@ -59,7 +59,7 @@ async def update_inventory(request: Request) -> Response:
     note(item=change.told.item, change_id=change.change_id, is_new=recorded.is_new)
     if recorded.fingerprint != change.fingerprint:
         raise Conflict(f"change {change.change_id} exists with another body; use another change_id")
-    sent = await (publish(change.event) if recorded.is_new else acknowledged(recorded.unsettled))
+    sent = await outbox().acknowledged(recorded.unpublished_event_id)
     repeated = {} if recorded.is_new else {"Idempotent-Replayed": "true"}
     body = {"message": SENT if sent else QUEUED, "change_id": change.change_id}
     return json_response(body, 202, repeated)
@@ -76,11 +76,12 @@ def record_changes(connection: Connection, changes: Sequence[Change]) -> list[Re
     """Insert what is new in one statement; look up the rest, equal calls of this batch included."""
     rows = [change.row(number) for number, change in enumerate(changes)]
     new = {number for (number,) in connection.run(INSERT_CHANGES, changes=rows)}
+    connection.record(changes[number].event for number in sorted(new))
     old = [row["change_id"] for row in rows if row["number"] not in new]
     found = connection.run(SELECT_CHANGES, change_ids=old) if old else []
     stored = {change_id: Recorded(*rest) for change_id, *rest in found}
     return [
-        Recorded(change.fingerprint, None, is_new=True)
+        Recorded(change.fingerprint, change.event.id, is_new=True)
         if number in new
         else stored[change.change_id]
         for number, change in enumerate(changes)

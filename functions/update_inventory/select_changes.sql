@@ -6,6 +6,6 @@ SELECT
     WHERE outbox.aggregateid = item AND outbox.aggregatetype = 'inventory'
       AND outbox.payload ->> 'change_id' = inventory_changes.change_id
     LIMIT 1
-  ) AS unsettled
+  ) AS unpublished_event_id
 FROM inventory_changes
 WHERE change_id IN (SELECT jsonb_array_elements_text(CAST(:change_ids AS jsonb)));

@@ -5,7 +5,7 @@ orderflow.order.cancelled.v1 and .shipped.v1, and orderflow.inventory.changed.v1
 that others wait for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from starlette.requests import Request
@@ -14,8 +14,6 @@ from starlette.responses import Response
 from orderflow.database.connection import Connection
 from orderflow.database.group_commit import Batch
 from orderflow.errors import Conflict, NotFound, OrderFlowError
-from orderflow.events.models import Event
-from orderflow.events.outbox import publish
 from orderflow.http.handler import http, json_response, note
 from orderflow.http.request import body_of, path_name
 from orderflow.models import ChangeOrder
@@ -35,33 +33,34 @@ async def update_order(request: Request) -> Response:
     """Answer 200 with the new status, also to a repeat; 404 or 409 when it can't be."""
     wanted = Change(path_name(request, "/order/"), (await body_of(request, ChangeOrder)).status)
     note(order_id=wanted.order_id, becomes=wanted.status)
-    events = await change(wanted)
-    for made in events:
-        publish(made)
-    repeated = {} if events else {"Idempotent-Replayed": "true"}
+    repeated = {} if await change(wanted) else {"Idempotent-Replayed": "true"}
     return json_response(wanted._asdict(), 200, repeated)
 
 
-def change_orders(
-    connection: Connection, changes: Sequence[Change]
-) -> list[list[Event] | OrderFlowError]:
-    """Make all changes in one transaction, as if they had come one after the other."""
+def change_orders(connection: Connection, changes: Sequence[Change]) -> list[bool | OrderFlowError]:
+    """Make all changes in one transaction, as if they had come one after the other.
+
+    Return for each whether it moved the order, which a repeat does not.
+    """
+    planned: dict[str, Move] = {}
+    results: list[bool | OrderFlowError] = []
     with locked_orders(connection, [wanted.order_id for wanted in changes]) as locked:
-        planned: dict[str, Move] = {}
-        refusals = [plan(wanted, locked, planned) for wanted in changes]
-        moves = list(planned.values())
-        events = move_orders(connection, moves, source="/orderflow/update_order")
-    return [
-        refusal or events.pop(wanted.order_id, [])
-        for wanted, refusal in zip(changes, refusals, strict=True)
-    ]
+        for wanted in changes:
+            outcome = plan(wanted, locked, planned)
+            if isinstance(outcome, Move):
+                planned[wanted.order_id] = outcome
+            results.append(outcome if isinstance(outcome, OrderFlowError) else outcome is not None)
+        move_orders(connection, list(planned.values()), source="/orderflow/update_order")
+    return results
 
 
 change = Batch(change_orders)
 
 
-def plan(wanted: Change, locked: Locked, planned: dict[str, Move]) -> OrderFlowError | None:
-    """Add the change to those planned, or return why it can't be made."""
+def plan(
+    wanted: Change, locked: Locked, planned: Mapping[str, Move]
+) -> Move | OrderFlowError | None:
+    """Return the move that follows those planned, why there can be none, or None for a repeat."""
     order = locked.orders.get(wanted.order_id)
     if order is None:
         return NotFound(f"there is no order {wanted.order_id}")
@@ -73,11 +72,10 @@ def plan(wanted: Change, locked: Locked, planned: dict[str, Move]) -> OrderFlowE
         return Conflict(f"the order is {status}; it can become {can}, not {wanted.status}")
     if wanted.status == "shipped" and (lacking := not_on_hand(order, locked, planned)):
         return Conflict(f"less {lacking} is on hand than was reserved; count it, then ship")
-    planned[wanted.order_id] = Move(order, wanted.status, f"{wanted.status} by request")
-    return None
+    return Move(order, wanted.status, f"{wanted.status} by request")
 
 
-def not_on_hand(order: LockedOrder, locked: Locked, planned: dict[str, Move]) -> str | None:
+def not_on_hand(order: LockedOrder, locked: Locked, planned: Mapping[str, Move]) -> str | None:
     """Return an item of which there is not enough to ship this order too, after a low count."""
     leaving = [move.order.needs() for move in planned.values() if move.enters == "shipped"]
     for item, units in order.needs().items():

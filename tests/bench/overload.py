@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import uvloop
 from rich.table import Table
 
-from orderflow.server.admission import MAX_WAITING, allow_connections
+from orderflow.server.admission import MAX_WAITING, raise_open_file_limit
 from tests.support.callers import Tally, burst
 
 TIMES = (1, 3)
@@ -17,7 +17,7 @@ REST_S = 1.0  # in between, for what the last turn left
 
 def overload_table(url: str) -> Table:
     """Let the crowds place orders at `url` in turns; return what became of them."""
-    allow_connections()
+    raise_open_file_limit()
     tallies = uvloop.run(crowds(urlsplit(url).port or 80))
     shown = Table("callers", "served", "p50 s", "p99 s", "refused", "p99 s", title="all at once")
     for times in TIMES:

@@ -12,7 +12,7 @@ from knative_local.gateway.__main__ import MAX_CALLERS, gateway_command
 from knative_local.manifests.loader import load_manifests
 from knative_local.ports import LOOPBACK, accepts, free_port
 from orderflow.database.connection import Connection
-from orderflow.server.admission import MAX_RETRY_AFTER_S, MAX_WAITING, allow_connections
+from orderflow.server.admission import MAX_RETRY_AFTER_S, MAX_WAITING, raise_open_file_limit
 from orderflow_cli.stack import MANIFESTS
 from orderflow_cli.topics import create_topics
 from tests.support.callers import (
@@ -37,7 +37,7 @@ SLOW_SENDERS = 200
 def function(environment: None, broker: str) -> Iterator[Function]:
     """One create_order for all of these tests, which leave it as it was."""
     create_topics(broker)
-    allow_connections()  # the callers' own
+    raise_open_file_limit()  # the callers' own
     with running_function("create_order") as running:
         yield running
 

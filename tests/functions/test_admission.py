@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from orderflow.database import group_commit as batch
 from orderflow.database.connection import Connection
+from orderflow.database.group_commit import Batch
 from orderflow.http import request_body as bodies
 from orderflow.server import admission as overload
-from tests.support.function_calls import client_of, make_order, place, reference
+from tests.support.function_calls import client_of, make_order, module_of, place, reference
 
 
 async def trickle(*parts: bytes) -> AsyncIterator[bytes]:
@@ -82,7 +82,8 @@ async def test_while_the_database_hangs_newcomers_are_refused_at_once(
 async def test_who_waits_too_long_behind_others_is_told_and_has_no_order(
     database: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "GIVE_UP_S", 0.2)
+    function = module_of("create_order")
+    monkeypatch.setattr(function, "place", Batch(function.place_orders, give_up_s=0.2))
     await place()
     order_id = reference()
     with database.transaction():

@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from orderflow.database.connection import Connection
-from orderflow.database.group_commit import Worker
+from orderflow.database.worker import Worker
 from orderflow.errors import (
     ConfigurationError,
     DatabaseAway,
@@ -19,12 +19,11 @@ from orderflow.errors import (
     OrderFlowError,
     QueueFull,
 )
-from orderflow.events import attempts
 from orderflow.events.attempts import MAX_ATTEMPTS, forget_attempts
 from orderflow.events.models import OrderPlaced, Tick
 from orderflow.events.trigger import event
 from orderflow.http.request_body import MAX_BODY_BYTES
-from tests.support.function_calls import ce_headers, reference
+from tests.support.function_calls import ce_headers, database_away, reference, using
 
 Attempt = Callable[[OrderPlaced], Awaitable[None]]
 TYPES = {OrderPlaced: "orderflow.order.placed.v1", Tick: "dev.knative.sources.ping"}
@@ -124,15 +123,15 @@ async def test_an_event_that_is_done_leaves_no_trace(database: Connection) -> No
 
 
 async def test_the_count_goes_on_in_another_process(
-    monkeypatch: pytest.MonkeyPatch, postgres: str
+    postgres: str,
 ) -> None:
     event_id, error = reference("event"), Later("not now")
     for _ in range(MAX_ATTEMPTS - 1):
         await deliver(client_of(failing_with(error)), event_id)
 
     started = Worker(postgres)  # nothing in memory, a connection of its own
-    monkeypatch.setattr(attempts, "worker", lambda: started)
-    answer = await deliver(client_of(failing_with(error)), event_id)
+    with using(worker=started):
+        answer = await deliver(client_of(failing_with(error)), event_id)
     await started.submit(Connection.close)
 
     assert answer.status_code == 422
@@ -195,13 +194,12 @@ async def test_what_no_table_can_hold_is_counted_all_the_same() -> None:
 
 
 async def test_without_a_database_the_failure_itself_is_the_answer(
-    monkeypatch: pytest.MonkeyPatch, database: Connection
+    database: Connection,
 ) -> None:
-    away = Worker("postgresql://postgres@127.0.0.1:9/postgres")
     event_id, client = reference("event"), client_of(failing_with(OrderFlowError("broken")))
 
-    monkeypatch.setattr(attempts, "worker", lambda: away)
-    answer = await deliver(client, event_id)
+    with using(worker=database_away()):
+        answer = await deliver(client, event_id)
 
     assert (answer.status_code, answer.json()["detail"]) == (500, "broken")
     assert attempts_of(database, event_id) == []

@@ -7,13 +7,12 @@ import httpx
 import pytest
 
 from orderflow.database.connection import Connection
-from orderflow.events import outbox as outboxes
-from orderflow.events.outbox import Outbox
 from orderflow.http.request_body import MAX_BODY_BYTES
 from tests.support.function_calls import (
     client_of,
     eventually,
     history_of,
+    kafka_away,
     make_lines,
     make_order,
     module_of,
@@ -23,6 +22,7 @@ from tests.support.function_calls import (
     status_of,
     tick,
     unpublished,
+    using,
 )
 
 SENT = "Order received, stored in DB, and sent to Kafka"
@@ -397,13 +397,12 @@ async def test_probes_are_answered(path: str) -> None:
 async def test_while_kafka_is_away_the_order_is_accepted_and_queued(
     database: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    away = Outbox("127.0.0.1:9")  # the discard port: nobody listens
-    monkeypatch.setattr(outboxes, "outbox", lambda: away)
     body = make_order()
 
-    first = await post(body)
-    again = await post(body)
-    soon = await asyncio.wait_for(post(), 1.0)
+    with using(outbox=kafka_away()):
+        first = await post(body)
+        again = await post(body)
+        soon = await asyncio.wait_for(post(), 1.0)
 
     assert (first.status_code, first.json()["message"]) == (201, QUEUED)
     assert (again.status_code, again.json()["message"]) == (200, QUEUED)

@@ -13,20 +13,19 @@ import pytest
 
 from knative_local.ports import free_port
 from knative_local.servers.postgres import embedded_postgres
-from orderflow.database import group_commit as batch
 from orderflow.database.connection import Connection, Refused, retrying
 from orderflow.database.migrate import FOLDER, migrate
+from orderflow.database.worker import Worker
 from orderflow.errors import DatabaseAway
-from orderflow.events import outbox
-from orderflow.http import handler as web
+from orderflow.resources import resources
 from tests.support.function_calls import (
     Shelf,
     apply,
     client_of,
+    database_away,
     deliver,
     history_of,
     make_order,
-    module_of,
     ordered,
     patch,
     place,
@@ -36,6 +35,7 @@ from tests.support.function_calls import (
     shelf_of,
     status_of,
     tell,
+    using,
 )
 
 # The net under the code
@@ -219,7 +219,7 @@ def end(database: Connection, pid: int) -> None:
 async def test_a_killed_connection_is_survived(database: Connection) -> None:
     item = reference("item")
     await restock(item, 3)
-    worker = batch.worker()
+    worker = resources().worker
 
     for _ in range(3):
         end(database, await worker.submit(backend_of))
@@ -233,7 +233,7 @@ async def test_connections_killed_under_load_lose_and_double_nothing(
 ) -> None:
     item = reference("item")
     await restock(item, 1_000)
-    worker, done = batch.worker(), asyncio.Event()
+    worker, done = resources().worker, asyncio.Event()
 
     async def kill() -> None:
         while not done.is_set():
@@ -309,17 +309,14 @@ def test_a_deadlock_is_tried_again_and_both_come_through(
 
 
 @pytest.fixture
-async def second(
-    broker: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator["Stoppable"]:
+async def second(broker: str, tmp_path: Path) -> AsyncIterator["Stoppable"]:
     """A database that can be stopped and started, and functions that use it."""
     server = Stoppable(tmp_path)
     server.start()
     migrate(server.url)
-    worker = batch.Worker(server.url)
-    for module in (batch, outbox, *map(module_of, ("list_orders", "list_inventory", "sweep"))):
-        monkeypatch.setattr(module, "worker", lambda: worker)
-    yield server
+    worker = Worker(server.url, resources().outbox.publish)
+    with using(worker=worker):
+        yield server
     await worker.submit(lambda connection: connection.close())
     server.stop()
 
@@ -358,12 +355,12 @@ CALLS: dict[str, Callable[[], Coroutine[Any, Any, httpx.Response]]] = {
 async def test_a_function_is_ready_once_it_has_reached_the_database(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    away, here = batch.Worker("postgresql://postgres@127.0.0.1:9/none"), batch.worker()
-    monkeypatch.setattr(web, "_reached", set())
+    away, here = database_away(), resources().worker
+    monkeypatch.setattr(resources(), "has_reached_database", False)
     statuses = []
     for worker in (away, here, away):
-        monkeypatch.setattr(web, "worker", lambda worker=worker: worker)
-        statuses.append((await client_of("create_order").get("/readyz")).status_code)
+        with using(worker=worker):
+            statuses.append((await client_of("create_order").get("/readyz")).status_code)
 
     assert statuses == [503, 200, 200]
 

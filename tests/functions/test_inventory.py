@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from orderflow.database.connection import Connection, retrying
-from orderflow.events import outbox as outboxes
-from orderflow.events.outbox import Outbox
+from orderflow.events.models import Event
 from orderflow.stock.filling import FILL_BATCH
 from tests.support.function_calls import (
     Shelf,
@@ -19,6 +18,7 @@ from tests.support.function_calls import (
     deliver,
     eventually,
     history_of,
+    kafka_away,
     ledger_of,
     make_lines,
     make_order,
@@ -35,6 +35,7 @@ from tests.support.function_calls import (
     tell,
     tick,
     unpublished,
+    using,
 )
 
 SENT = "Inventory update received and sent to Kafka"
@@ -180,10 +181,10 @@ async def test_another_method_is_not_allowed() -> None:
 async def test_while_kafka_is_away_the_change_is_accepted_and_queued(
     database: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    away, item = Outbox("127.0.0.1:9"), reference("item")
-    monkeypatch.setattr(outboxes, "outbox", lambda: away)
+    item = reference("item")
 
-    response = await tell(item, stock=1)
+    with using(outbox=kafka_away()):
+        response = await tell(item, stock=1)
 
     assert (response.status_code, response.json()["message"]) == (202, QUEUED)
     assert unpublished(database, item) == ["orderflow.inventory.changed.v1"]
@@ -485,15 +486,15 @@ async def test_a_cancellation_that_waits_for_an_orders_lock_nudges_for_that_orde
     holds = await ordered(item=item)
     order_id = await place(item=item)
     process_order, update_order = module_of("process_order"), module_of("update_order")
-    change = update_order.Change(holds, "cancelled")
-    connection, other = Connection(postgres), Connection(postgres)
+    change, events = update_order.Change(holds, "cancelled"), list[Event]()
+    connection, other = Connection(postgres), Connection(postgres, events.extend)
 
     with ThreadPoolExecutor(1) as thread:
         with process_order.locked_orders(connection, [order_id]) as locked:
             cancelled = thread.submit(retrying, lambda: update_order.change_orders(other, [change]))
             await eventually(lambda: waits_for_a_lock(database))
             process_order.move_orders(connection, process_order.moves(locked), source="/t")
-        (events,) = cancelled.result()
+        assert cancelled.result() == [True]
     connection.close()
     other.close()
 

@@ -12,13 +12,18 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from orderflow.database import group_commit as batch
 from orderflow.database.connection import Connection
-from orderflow.database.group_commit import Worker
 from orderflow.dead_letters.letters import letter_of
 from orderflow.errors import DatabaseAway
 from orderflow.events.trigger import PLAIN_RECORD, RawEvent
-from tests.support.function_calls import ce_headers, client_of, module_of, reference
+from tests.support.function_calls import (
+    ce_headers,
+    client_of,
+    database_away,
+    module_of,
+    reference,
+    using,
+)
 
 PLACED = "orderflow.order.placed.v1"
 PROCESS_ORDER = "http://process-order.orderflow.svc.cluster.local"
@@ -264,11 +269,10 @@ async def test_another_method_is_not_allowed() -> None:
 
 
 async def test_without_a_database_it_says_when_to_come_back(
-    database: Connection, monkeypatch: pytest.MonkeyPatch
+    database: Connection,
 ) -> None:
-    event_id, away = reference("event"), Worker("postgresql://postgres@127.0.0.1:9/postgres")
-    with monkeypatch.context() as patch:
-        patch.setattr(batch, "worker", lambda: away)
+    event_id = reference("event")
+    with using(worker=database_away()):
         response = await fail(event_id)
 
     again = await fail(event_id)

@@ -16,7 +16,6 @@ from orderflow.config import settings
 from orderflow.database.connection import Connection
 from orderflow.dead_letters import resending
 from orderflow.dead_letters.resending import send_due, send_due_once, tend_dead_letters
-from orderflow.events.outbox import Outbox
 from tests.support.dead_letters import (
     LETTER,
     ask,
@@ -33,6 +32,7 @@ from tests.support.function_calls import (
     WITHIN_S,
     apply,
     client_of,
+    kafka_away,
     ordered,
     place,
     records_of,
@@ -40,6 +40,7 @@ from tests.support.function_calls import (
     restock,
     tell,
     tick,
+    using,
 )
 
 PLACED = "orderflow.order.placed.v1"
@@ -302,10 +303,8 @@ async def test_while_kafka_is_away_letters_stay_due_and_say_why(
     event_id = reference("event")
     _, (letter_id,) = keep_many(database, 1, event_id=event_id)
     redrive = (await ask(ids=[letter_id])).json()["redrive"]
-    away = Outbox("127.0.0.1:9")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(resending, "outbox", lambda: away)
+    with using(outbox=kafka_away()):
         found, sent = await send_due_once()
     record = await record_of(redrive)
     (told,) = (await get(f"/dead-letters/{letter_id}")).json()["redrives"]
@@ -327,10 +326,8 @@ async def test_a_letter_that_kafka_did_not_take_in_many_tries_is_kept_as_before(
     redrive = (await ask(ids=[letter_id])).json()["redrive"]
     sql = "UPDATE redriven_letters SET tries = :tries - 1 WHERE letter = :id"
     database.run(sql, tries=resending.MAX_TRIES, id=letter_id)
-    away = Outbox("127.0.0.1:9")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(resending, "outbox", lambda: away)
+    with using(outbox=kafka_away()):
         await send_due_once()
 
     record = await record_of(redrive)

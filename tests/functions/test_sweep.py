@@ -12,8 +12,6 @@ import pytest
 
 from orderflow.database.connection import Connection, retrying
 from orderflow.errors import InvalidInput
-from orderflow.events import outbox as outboxes
-from orderflow.events.outbox import Outbox
 from orderflow.stock import holds
 from tests.support.function_calls import (
     apply,
@@ -21,6 +19,7 @@ from tests.support.function_calls import (
     deliver,
     eventually,
     history_of,
+    kafka_away,
     ledger_of,
     module_of,
     ordered,
@@ -35,6 +34,7 @@ from tests.support.function_calls import (
     tell,
     tick,
     unpublished,
+    using,
 )
 
 
@@ -104,10 +104,8 @@ async def test_two_sweeps_at_one_instant_relay_an_event_once(database: Connectio
 async def test_what_kafka_did_not_take_stays_for_the_next_tick(
     database: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    away, item = Outbox("127.0.0.1:9"), reference("item")
-    with monkeypatch.context() as patch_outbox:
-        patch_outbox.setattr(outboxes, "outbox", lambda: away)
-        patch_outbox.setattr(module_of("sweep"), "outbox", lambda: away)
+    item = reference("item")
+    with using(outbox=kafka_away()):
         await tell(item, stock=1)
         database.run("UPDATE outbox SET relay_at = '1970-01-01' WHERE aggregateid = :i", i=item)
         await tick()
@@ -139,14 +137,13 @@ async def test_a_pending_order_is_announced_again_as_the_same_event(database: Co
 async def test_an_announcement_that_kafka_did_not_take_is_not_spent(
     database: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    away, item = Outbox("127.0.0.1:9"), reference("item")
+    item = reference("item")
     order_id, change_id = await place(), (await tell(item, stock=4)).json()["change_id"]
     await eventually(lambda: not unpublished(database, order_id) + unpublished(database, item))
     make_overdue(database, order_id)
     sql = "UPDATE inventory_changes SET announce_at = '1970-01-01' WHERE change_id = :id"
     database.run(sql, id=change_id)
-    with monkeypatch.context() as patch_outbox:
-        patch_outbox.setattr(module_of("sweep"), "outbox", lambda: away)
+    with using(outbox=kafka_away()):
         await tick()
         await tick()
     sql = "UPDATE outbox SET relay_at = '1970-01-01' WHERE aggregateid IN (:order_id, :item)"
@@ -421,7 +418,7 @@ async def test_a_hold_that_expires_while_its_order_is_moved_has_one_winner(
             connection.ping()
             at_once.wait()
             results = [retrying(partial(move, connection, n))[0] for n in range(12)]
-        return [isinstance(result, list) and bool(result) for result in results]
+        return [result is True for result in results]
 
     movers = [
         lambda c, n: update_order.change_orders(c, [changes[n]]),

@@ -13,12 +13,16 @@ from typing import Any, NamedTuple
 
 import httpx
 import orjson
+import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 from functions_framework.aio import create_asgi_app_from_module
 
 from orderflow.config import settings
 from orderflow.database.connection import Connection
 from orderflow.database.migrate import migrate
+from orderflow.database.worker import Worker
+from orderflow.events.outbox import Outbox
+from orderflow.resources import resources
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 POLL_S = 0.02
@@ -45,6 +49,27 @@ def client_of(function: str) -> httpx.AsyncClient:
     app = create(function, source, "http", module_of(function), None)
     transport = httpx.ASGITransport(app)
     return httpx.AsyncClient(transport=transport, base_url="http://orderflow")
+
+
+@contextmanager
+def using(worker: Worker | None = None, outbox: Outbox | None = None) -> Iterator[None]:
+    """Let the functions have another worker or outbox for a while."""
+    with pytest.MonkeyPatch.context() as patch:
+        if worker is not None:
+            patch.setattr(resources(), "worker", worker)
+        if outbox is not None:
+            patch.setattr(resources(), "outbox", outbox)
+        yield
+
+
+def kafka_away() -> Outbox:
+    """An outbox of a broker that nobody reaches: the discard port."""
+    return Outbox("127.0.0.1:9", resources().worker)
+
+
+def database_away() -> Worker:
+    """A worker of a database that nobody reaches."""
+    return Worker("postgresql://postgres@127.0.0.1:9/postgres")
 
 
 def reference(what: str = "order") -> str:

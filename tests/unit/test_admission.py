@@ -11,14 +11,14 @@ from orderflow.server.admission import (
     MAX_RETRY_AFTER_S,
     MAX_WAIT_S,
     MAX_WAITING,
-    Turns,
-    allow_connections,
+    WaitEstimator,
+    raise_open_file_limit,
 )
 
 
-def turns(*took_s: float) -> Turns:
-    """Turns of which so many have been taken, from time 0 on."""
-    taken, now_s = Turns(), 0.0
+def turns(*took_s: float) -> WaitEstimator:
+    """WaitEstimator of which so many have been taken, from time 0 on."""
+    taken, now_s = WaitEstimator(), 0.0
     for one_s in took_s:
         taken.begin(now_s)
         now_s += one_s
@@ -26,7 +26,7 @@ def turns(*took_s: float) -> Turns:
     return taken
 
 
-def retry_after_s(taken: Turns, waiting: int, before: int, now_s: float) -> int:
+def retry_after_s(taken: WaitEstimator, waiting: int, before: int, now_s: float) -> int:
     """What a refused caller is told."""
     with pytest.raises(QueueFull) as refused:
         taken.admit(waiting, before, now_s)
@@ -96,7 +96,7 @@ def test_room_that_is_taken_is_refused_and_given_back() -> None:
 def test_process_may_open_more_files_than_callers_wait() -> None:
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
-    allow_connections()
+    raise_open_file_limit()
 
     allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert allowed[1] == most

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from orderflow.database import group_commit
-from orderflow.database.connection import Connection
-from orderflow.database.group_commit import MAX_BATCH, OWN_WORK, Batch, Worker
-from orderflow.errors import Conflict, DatabaseAway, InvalidInput, OrderFlowError, QueueFull
+from orderflow.database.connection import Connection, Refused
+from orderflow.database.group_commit import MAX_BATCH, Batch
+from orderflow.database.worker import INTERNAL_ALLOWANCE, Worker
+from orderflow.errors import Conflict, DatabaseAway, OrderFlowError, QueueFull
 from orderflow.server.admission import MAX_WAIT_S, MAX_WAITING
 
 pytestmark = pytest.mark.usefixtures("environment")
@@ -102,8 +102,9 @@ async def test_an_error_as_result_is_raised_to_its_caller_alone() -> None:
     assert isinstance(results[1], Conflict)
 
 
-@pytest.mark.parametrize("fault", [ValueError("poison"), InvalidInput("poison")])
-async def test_a_call_that_fails_its_batch_fails_alone(fault: Exception) -> None:
+async def test_a_call_that_the_database_refuses_fails_alone() -> None:
+    fault = Refused("poison")
+
     results = await outcomes(Batch(Doubling(5, 11, fault=fault)), range(16))
 
     expected: list[int | Exception] = [n * 2 for n in range(16)]
@@ -112,18 +113,28 @@ async def test_a_call_that_fails_its_batch_fails_alone(fault: Exception) -> None
 
 
 async def test_a_batch_of_which_every_call_fails_still_answers_each() -> None:
-    results = await outcomes(Batch(Doubling(*range(8))), range(8))
+    results = await outcomes(Batch(Doubling(*range(8), fault=Refused("poison"))), range(8))
 
-    assert [type(result) for result in results] == [ValueError] * 8
+    assert [type(result) for result in results] == [Refused] * 8
 
 
-async def test_what_may_work_later_is_not_tried_one_by_one() -> None:
-    doubling = Doubling(3, fault=DatabaseAway("away"))
+@pytest.mark.parametrize("fault", [KeyError("a fault of ours"), DatabaseAway("away")])
+async def test_what_no_call_is_to_blame_for_is_not_tried_one_by_one(fault: Exception) -> None:
+    doubling = Doubling(3, fault=fault)
 
-    results = await outcomes(Batch(doubling), range(8))
+    results = await outcomes(Batch(doubling), range(200))
 
-    assert [type(result) for result in results] == [DatabaseAway] * 8
-    assert {len(batch) for batch in doubling.batches} == {8}
+    assert [type(result) for result in results] == [type(fault)] * 200
+    assert {len(batch) for batch in doubling.batches} == {200}
+
+
+async def test_too_few_results_are_a_fault_that_every_caller_hears_of() -> None:
+    def forgetful(connection: Connection, items: Sequence[int]) -> list[int | OrderFlowError]:
+        return [*items[1:]]
+
+    results = await asyncio.wait_for(outcomes(Batch(forgetful), range(3)), 5)
+
+    assert [type(result) for result in results] == [RuntimeError] * 3
 
 
 async def test_after_a_failure_the_next_call_is_served() -> None:
@@ -154,13 +165,10 @@ async def test_beyond_the_bound_a_caller_is_told_at_once() -> None:
     assert results[:MAX_WAITING] == [n * 2 for n in range(MAX_WAITING)]
 
 
-async def test_who_waits_too_long_is_told_so_and_nothing_is_done(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(group_commit, "GIVE_UP_S", 0.1)
+async def test_who_waits_too_long_is_told_so_and_nothing_is_done() -> None:
     doubling = Doubling()
     doubling.gate.clear()
-    batch = Batch(doubling, limit=2)
+    batch = Batch(doubling, limit=2, give_up_s=0.1)
     calls = [asyncio.create_task(batch(n)) for n in range(5)]
 
     given_up = await asyncio.gather(*calls[2:], return_exceptions=True)
@@ -186,7 +194,7 @@ async def test_reads_beyond_the_bound_are_refused_at_once(postgres: str) -> None
 
 async def test_what_a_process_asks_for_itself_is_never_refused(postgres: str) -> None:
     gate, worker = threading.Event(), Worker(postgres)
-    own = [worker.submit(lambda _: gate.wait(10)) for _ in range(OWN_WORK)]
+    own = [worker.submit(lambda _: gate.wait(10)) for _ in range(INTERNAL_ALLOWANCE)]
 
     own.append(worker.submit(lambda _: True))
     gate.set()

@@ -8,7 +8,7 @@ import random
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ import orjson
 from pg8000 import native
 
 from orderflow.errors import DatabaseAway, InvalidInput, Later
+from orderflow.events.models import Event
 from orderflow.logs import logger
 
 T = TypeVar("T")
@@ -55,18 +56,30 @@ def statement(path: Path) -> str:
     return path.read_text()
 
 
+def left_in_outbox(_: Sequence[Event]) -> None:
+    """Publish nothing: what was committed is in the outbox, where the relay finds it."""
+
+
 class Connection:
     """One connection, for one thread at a time. Opens itself and, after a fault, opens again.
 
-    An answer that takes longer than `answer_timeout_s` is a fault.
+    An answer that takes longer than `answer_timeout_s` is a fault. `on_commit` gets the events
+    that each commit made true.
     """
 
-    def __init__(self, url: str, *, answer_timeout_s: float = ANSWER_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        url: str,
+        on_commit: Callable[[Sequence[Event]], object] = left_in_outbox,
+        *,
+        answer_timeout_s: float = ANSWER_TIMEOUT_S,
+    ) -> None:
         self._url = url
+        self._on_commit = on_commit
         self._answer_timeout_s = answer_timeout_s
         self._native: native.Connection | None = None
         self._prepared: dict[str, native.PreparedStatement] = {}
-        self._in_transaction = False
+        self._recorded: list[Event] | None = None  # by the transaction under way
 
     def run(self, sql: str, **parameters: object) -> list[list[Any]]:
         """Run one prepared statement; without `transaction` around it, it commits by itself.
@@ -94,15 +107,32 @@ class Connection:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commit what the block does, or nothing of it."""
+        """Commit what the block does, or nothing of it; then its events may be published."""
         self.run("BEGIN")
+        recorded: list[Event] = []
+        self._recorded = recorded
         try:
             yield
+            self.run("COMMIT")
         except BaseException:
-            with contextlib.suppress(DatabaseAway):
-                self.run("ROLLBACK")
+            if self._native is not None:  # a lost connection has rolled back
+                with contextlib.suppress(DatabaseAway):
+                    self.run("ROLLBACK")
             raise
-        self.run("COMMIT")
+        finally:
+            self._recorded = None
+        self.record(recorded)
+
+    def record(self, events: Iterable[Event]) -> None:
+        """Have events published that a statement has put into the outbox.
+
+        They are once the transaction commits, and never if it does not. A statement outside of a
+        transaction has committed already.
+        """
+        if self._recorded is not None:
+            self._recorded += events
+        elif committed := list(events):
+            self._on_commit(committed)
 
     def close(self) -> None:
         """Drop the connection; the next use opens another."""

@@ -15,9 +15,8 @@ from cloudevents.kafka import KafkaMessage
 from confluent_kafka import KafkaError
 
 from orderflow.database.connection import Connection, statement
-from orderflow.database.group_commit import worker
 from orderflow.events.attempts import forget_attempts
-from orderflow.events.outbox import outbox
+from orderflow.resources import outbox, worker
 from orderflow.server.graceful_shutdown import stopping
 
 _HERE = Path(__file__).parent

@@ -11,7 +11,6 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from orderflow.database.connection import Connection, statement
-from orderflow.database.group_commit import worker
 from orderflow.errors import (
     ConfigurationError,
     DatabaseAway,
@@ -23,6 +22,7 @@ from orderflow.errors import (
 )
 from orderflow.http.handler import note
 from orderflow.models import digest
+from orderflow.resources import worker
 from orderflow.text import MAX_FILTERED, storable
 
 _HERE = Path(__file__).parent

@@ -1,15 +1,14 @@
 """The way to Kafka: events are committed with the state they tell of, then published.
 
-The writer publishes after its commit and deletes the row once the broker has acknowledged;
-`relay_once` does the same for what a writer could not. Only this module writes to Kafka.
+Whoever committed an event publishes it and deletes its row once the broker has acknowledged;
+`relay_once` does the same for what is left. Only this module writes to Kafka.
 """
 
 import asyncio
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
-from functools import cache, partial
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +16,22 @@ import orjson
 from cloudevents.kafka import KafkaMessage
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from orderflow.config import settings
 from orderflow.database.connection import Connection, statement
-from orderflow.database.group_commit import worker
+from orderflow.database.worker import Worker
 from orderflow.errors import OrderFlowError
 from orderflow.events.models import Event, to_kafka
 from orderflow.logs import logger
-from orderflow.server.graceful_shutdown import before_leaving
 
 _HERE = Path(__file__).parent
 DELETE_PUBLISHED = statement(_HERE / "delete_published.sql")
 CLAIM_UNPUBLISHED = statement(_HERE / "claim_unpublished.sql")
 
 ACKNOWLEDGED_WITHIN_S = 2.0  # after this the caller is told "queued"
-EXPIRY_TICK_S = 0.1
+POLL_S = 0.1  # how long the reports thread outlives its event loop
 MAX_UNSENT = 10_000  # messages held while the broker is away; beyond it the relay has them
-MAX_UNSETTLED = 10_000  # ids held while the database is away; beyond it they are sent twice
-SETTLE_AFTER_S = 0.1  # one deletion for what is acknowledged in this time
-SETTLED_TICK_S = 0.01  # how often a process that leaves looks whether it may
+MAX_ACKED = 10_000  # ids held while the database is away; beyond it they are published twice
+DELETE_AFTER_S = 0.1  # one deletion for what is acknowledged in this time
+FLUSH_TICK_S = 0.01  # how often a process that leaves looks whether it may
 GATHER_REPORTS_S = 0.001  # waking the event loop once for many reports leaves it to its callers
 RELAY_BATCH = 500  # events a claim, so that publishing one ends well within the claim's 15 s
 
@@ -56,99 +53,80 @@ _PRODUCER = {
     "log_level": 2,  # librdkafka repeats "connection refused" every second otherwise
 }
 
-Report = Callable[[KafkaError | None], None]
+Report = asyncio.Future[KafkaError | None]
+"""Why Kafka does not have a message, or None: it has it."""
 
 
 class Outbox:
-    """Publishes events of committed transactions and forgets those that Kafka has."""
+    """Publishes events of committed transactions and deletes those that Kafka has."""
 
-    def __init__(self, servers: str) -> None:
-        self._servers = servers
+    def __init__(self, servers: str, worker: Worker) -> None:
         self._loop = asyncio.get_running_loop()
-        self._producer = self._connect()
+        self._worker = worker
+        self._producer = Producer(_PRODUCER | {"bootstrap.servers": servers})
         self._reports: list[tuple[Report, KafkaError | None]] = []
-        self._pending: deque[tuple[float, asyncio.Future[bool]]] = deque()
-        self._in_flight: dict[str, asyncio.Future[bool]] = {}
-        self._expiry: asyncio.TimerHandle | None = None
-        self._unreported = 0
-        self._unsettled: dict[str, None] = {}
-        self._settling: asyncio.Task[None] | None = None
-        self._away = False
+        self._in_flight: dict[str, Report] = {}
+        self._acked_ids: dict[str, None] = {}
+        self._deleting: asyncio.Task[None] | None = None
+        self._broker_away = False
         threading.Thread(target=self._poll, name="kafka-reports", daemon=True).start()
 
-    def publish(self, event: Event) -> "asyncio.Future[bool]":
-        """Send the event; the future says whether the broker acknowledged within 2 s.
+    def publish(self, events: Sequence[Event]) -> None:
+        """Send events, in their order; what can't be sent stays in the table for the relay."""
+        for event in events:
+            report = self.send(event.aggregatetype, to_kafka(event))
+            if not report.done():
+                self._in_flight[event.id] = report
+                report.add_done_callback(partial(self._published, event.id))
 
-        While the broker is known to be away, the answer is no at once. Either way the event goes
-        on being sent, and what can't be sent stays in the table for the relay.
+    def send(self, topic: str, message: KafkaMessage) -> Report:
+        """Send a message; the future has its report soon after `message.timeout.ms` at the latest.
+
+        What is in no outbox is the caller's business to send again.
         """
-        future: asyncio.Future[bool] = self._loop.create_future()
+        report: Report = self._loop.create_future()
         try:
-            report = partial(self._published, event, future)
-            self._produce(event.aggregatetype, to_kafka(event), report)
-        except (BufferError, KafkaException):
-            future.set_result(False)
-            return future
-        if self._away:
-            return self._answered(False)
-        self._in_flight[event.id] = future
-        self._pending.append((self._loop.time() + ACKNOWLEDGED_WITHIN_S, future))
-        if self._expiry is None:
-            self._expiry = self._loop.call_later(EXPIRY_TICK_S, self._expire)
-        return future
-
-    def publish_all(self, events: Iterable[Event]) -> list["asyncio.Future[bool]"]:
-        """Send the events in their order; see `publish`."""
-        return [self.publish(event) for event in events]
-
-    def send(self, topic: str, message: KafkaMessage) -> "asyncio.Future[KafkaError | None]":
-        """Send what is in no outbox; the future says why Kafka does not have it, if it has not.
-
-        It does so soon after `message.timeout.ms`. To send it again is the caller's business.
-        """
-        future: asyncio.Future[KafkaError | None] = self._loop.create_future()
-        try:
-            self._produce(topic, message, partial(_answer, future))
+            self._producer.produce(
+                topic,
+                value=message.value,
+                key=message.key,
+                headers=list(message.headers.items()),
+                on_delivery=partial(self._reported, report),
+            )
         except KafkaException as error:
-            future.set_result(error.args[0])
+            report.set_result(error.args[0])
         except BufferError:
-            future.set_result(KafkaError(KafkaError._QUEUE_FULL))
-        return future
+            report.set_result(KafkaError(KafkaError._QUEUE_FULL))
+        return report
 
-    async def acknowledged(self, event_id: str) -> bool:
-        """Whether this process knows, or learns in time, that Kafka has an event it published."""
-        if event_id in self._in_flight:
-            return await asyncio.shield(self._in_flight[event_id])
-        return event_id in self._unsettled
+    async def acknowledged(self, event_id: str | None) -> bool:
+        """Whether Kafka has an event that this process published, if it says so within 2 s.
+
+        No event (None) is one that is in the outbox no more. While the broker is known to be away
+        the answer is no at once. Either way the event goes on being sent.
+        """
+        if event_id is None:
+            return True
+        report = self._in_flight.get(event_id)
+        if report is None or self._broker_away:
+            return event_id in self._acked_ids
+        await asyncio.wait([report], timeout=ACKNOWLEDGED_WITHIN_S)
+        if not report.done():
+            self._broker_away = True
+            return False
+        return report.result() is None
 
     async def relay_once(self) -> tuple[int, int]:
-        """Publish one bounded batch that its writers did not; return how many, how many sent."""
-        rows = await worker().submit(_claim_unpublished)
-        sent = await asyncio.gather(*self.publish_all(_event(row) for row in rows))
-        return len(rows), sum(sent)
+        """Publish one bounded batch of what is left; return how many, how many Kafka has."""
+        events = await self._worker.submit(_claim_unpublished)
+        self.publish(events)
+        acknowledged = await asyncio.gather(*(self.acknowledged(event.id) for event in events))
+        return len(events), sum(acknowledged)
 
-    async def settled(self) -> None:
+    async def flush(self) -> None:
         """Return once all is reported that was published, and what Kafka has is deleted here."""
-        while self._unreported or self._unsettled:  # noqa: ASYNC110 (only at the end)
-            await asyncio.sleep(SETTLED_TICK_S)
-
-    def _answered(self, answer: bool) -> "asyncio.Future[bool]":
-        future: asyncio.Future[bool] = self._loop.create_future()
-        future.set_result(answer)
-        return future
-
-    def _connect(self) -> Producer:
-        return Producer(_PRODUCER | {"bootstrap.servers": self._servers})
-
-    def _produce(self, topic: str, message: KafkaMessage, report: Report) -> None:
-        self._producer.produce(
-            topic,
-            value=message.value,
-            key=message.key,
-            headers=list(message.headers.items()),
-            on_delivery=partial(self._reported, report),
-        )
-        self._unreported += 1
+        while self._in_flight or self._acked_ids:  # noqa: ASYNC110 (only at the end)
+            await asyncio.sleep(FLUSH_TICK_S)
 
     def _reported(self, report: Report, error: KafkaError | None, _: Message) -> None:
         # In the reports thread: gathered here, handed over once a poll.
@@ -156,85 +134,50 @@ class Outbox:
 
     def _poll(self) -> None:
         while not self._loop.is_closed():
-            self._producer.poll(EXPIRY_TICK_S)
+            self._producer.poll(POLL_S)
             if self._reports:
                 time.sleep(GATHER_REPORTS_S)
                 self._producer.poll(0)
                 reports, self._reports = self._reports, []
                 try:
                     self._loop.call_soon_threadsafe(self._resolve, reports)
-                except RuntimeError:  # the loop closed meanwhile: what is unsettled is the relay's
+                except RuntimeError:  # the loop closed meanwhile: the rest is the relay's
                     return
 
-    def _resolve(self, reports: list[tuple[Report, KafkaError | None]]) -> None:
-        self._unreported -= len(reports)
+    def _resolve(self, reports: Sequence[tuple[Report, KafkaError | None]]) -> None:
         for report, error in reports:
-            report(error)
-        if self._unsettled and (self._settling is None or self._settling.done()):
-            self._settling = self._loop.create_task(self._settle())
+            report.set_result(error)
 
-    def _published(
-        self, event: Event, future: "asyncio.Future[bool]", error: KafkaError | None
-    ) -> None:
-        self._away = error is not None
-        self._in_flight.pop(event.id, None)
-        if error is None and len(self._unsettled) < MAX_UNSETTLED:
-            self._unsettled[event.id] = None
-        if not future.done():
-            future.set_result(error is None)
+    def _published(self, event_id: str, report: Report) -> None:
+        self._broker_away = report.result() is not None
+        self._in_flight.pop(event_id, None)
+        if self._broker_away or len(self._acked_ids) >= MAX_ACKED:
+            return
+        self._acked_ids[event_id] = None
+        if self._deleting is None or self._deleting.done():
+            self._deleting = self._loop.create_task(self._delete())
 
-    async def _settle(self) -> None:
-        while self._unsettled:
-            await asyncio.sleep(SETTLE_AFTER_S)
-            ids = list(self._unsettled)
+    async def _delete(self) -> None:
+        while self._acked_ids:
+            await asyncio.sleep(DELETE_AFTER_S)
+            ids = list(self._acked_ids)
             try:
-                await worker().submit(partial(_delete_published, ids))
-            except OrderFlowError as error:  # the rows stay: the relay sends them once more
-                logger().warning("published events not settled", count=len(ids), why=error.detail)
+                await self._worker.submit(partial(_delete_published, ids))
+            except OrderFlowError as error:  # the rows stay: the relay publishes them once more
+                logger().warning("published events not deleted", count=len(ids), why=error.detail)
             for event_id in ids:
-                del self._unsettled[event_id]
-
-    def _expire(self) -> None:
-        now = self._loop.time()
-        while self._pending and (self._pending[0][1].done() or self._pending[0][0] <= now):
-            _, future = self._pending.popleft()
-            if not future.done():
-                self._away = True
-                future.set_result(False)
-        self._expiry = self._loop.call_later(EXPIRY_TICK_S, self._expire) if self._pending else None
-
-
-@cache
-def outbox() -> Outbox:
-    """Return this process's outbox, made on first use inside the event loop."""
-    made = Outbox(settings().kafka_bootstrap_servers)
-    before_leaving(made.settled)
-    return made
-
-
-def publish(event: Event) -> "asyncio.Future[bool]":
-    """Send an event whose transaction has committed; see `Outbox.publish`."""
-    return outbox().publish(event)
-
-
-async def acknowledged(event_id: str | None) -> bool:
-    """Whether Kafka has an event: one that is in the outbox no more (None), or just sent."""
-    return event_id is None or await outbox().acknowledged(event_id)
-
-
-def _answer(future: "asyncio.Future[KafkaError | None]", error: KafkaError | None) -> None:
-    if not future.done():
-        future.set_result(error)
+                del self._acked_ids[event_id]
 
 
 def _delete_published(ids: list[str], connection: Connection) -> None:
     connection.run(DELETE_PUBLISHED, ids=ids)
 
 
-def _claim_unpublished(connection: Connection) -> list[dict[str, Any]]:
+def _claim_unpublished(connection: Connection) -> list[Event]:
     rows = connection.run(CLAIM_UNPUBLISHED, count=RELAY_BATCH)
     claimed: list[dict[str, Any]] = [orjson.loads(row[0]) for row in rows]
-    return sorted(claimed, key=lambda row: (str(row["at"]), int(row["sequence"])))
+    claimed.sort(key=lambda row: (str(row["at"]), int(row["sequence"])))
+    return [_event(row) for row in claimed]
 
 
 def _event(row: dict[str, Any]) -> Event:

@@ -16,9 +16,7 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from orderflow.config import settings
 from orderflow.database.connection import Connection
-from orderflow.database.group_commit import worker
 from orderflow.errors import (
     ConfigurationError,
     Later,
@@ -26,7 +24,8 @@ from orderflow.errors import (
     OrderFlowError,
 )
 from orderflow.logs import logger
-from orderflow.server.admission import allow_connections
+from orderflow.resources import resources
+from orderflow.server.admission import raise_open_file_limit
 from orderflow.server.graceful_shutdown import stopping
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -110,18 +109,15 @@ def problem(error: OrderFlowError) -> Response:
     return Response(content, error.status, error.headers, "application/problem+json")
 
 
-_reached: set[str] = set()
-
-
 async def health(path: str) -> Response:
     """Answer a probe.
 
     Ready means: configured, and has reached the database once. Later outages are answered by the
     function itself, with 503 and Retry-After, which beats a caller that hangs at a proxy.
     """
-    if path == "/readyz" and not _reached:
-        settings()
-        allow_connections()
-        await worker().submit(Connection.ping)
-        _reached.add(path)
+    process = resources()
+    if path == "/readyz" and not process.has_reached_database:
+        raise_open_file_limit()
+        await process.worker.submit(Connection.ping)
+        process.has_reached_database = True
     return json_response({"status": "ok"})

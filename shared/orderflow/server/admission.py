@@ -14,7 +14,7 @@ FILES = 10_240  # far more connections than are served at once, and what macOS g
 WEIGHT = 0.3  # of the latest turn in what is usual: one slow turn is forgotten after a few
 
 
-class Turns:
+class WaitEstimator:
     """How long one waits for a turn, when turns are taken one after the other.
 
     All times are seconds of one monotonic clock.
@@ -53,12 +53,12 @@ class Turns:
             )
 
 
-def waited_in_vain() -> QueueFull:
-    """Return what they get who have waited for `GIVE_UP_S`."""
-    return QueueFull(f"no turn within {GIVE_UP_S:g} s; nothing was done", retry_after_s=5)
+def queue_timeout(within_s: float = GIVE_UP_S) -> QueueFull:
+    """Return the error of a call that has waited so long."""
+    return QueueFull(f"no turn within {within_s:g} s; nothing was done", retry_after_s=5)
 
 
-def allow_connections() -> None:
+def raise_open_file_limit() -> None:
     """Let this process open many files, if it may: what it can't accept it can't refuse."""
     usual, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES if most == resource.RLIM_INFINITY else min(FILES, most)

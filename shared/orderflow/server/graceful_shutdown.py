@@ -84,6 +84,6 @@ def stopping() -> bool:
     return stop is not None and stop.begun
 
 
-def before_leaving(finish: Finish) -> None:
+def on_shutdown(finish: Finish) -> None:
     """Have this awaited once the last call is answered, for at most `FINISH_S` seconds."""
     _finishes.append(finish)

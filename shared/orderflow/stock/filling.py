@@ -8,8 +8,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from orderflow.database.connection import Connection, retrying, statement
-from orderflow.errors import Later, OrderFlowError
-from orderflow.events.models import Event
+from orderflow.errors import Later
 from orderflow.stock.allocation import allocate
 from orderflow.stock.reservations import Move, locked_orders, move_orders
 
@@ -21,25 +20,20 @@ FILL_BATCH = 200  # orders a transaction: it holds the stock of all their items
 MAX_FILLS = 50  # transactions a call, so 10,000 orders; the rest comes with the next delivery
 
 
-def fill(connection: Connection, item: str, *, source: str) -> list[Event] | OrderFlowError:
+def fill(connection: Connection, item: str, *, source: str) -> Later | None:
     """Offer the item's free stock to those who wait for it until no order fits.
 
-    Return the events of the orders filled, for `source` to publish, or that there are more. Each
-    transaction of it is tried again after a conflict.
+    Return an error if there are more than it may fill. Each transaction of it is tried again
+    after a conflict.
     """
-    events: list[Event] = []
     items = {item}
     for _ in range(MAX_FILLS):
-        more, filled = retrying(lambda: fill_once(connection, item, items, source))
-        events += filled
-        if not more:
-            return events
+        if not retrying(lambda: fill_once(connection, item, items, source)):
+            return None
     return Later(f"there are more backorders of {item} to fill")
 
 
-def fill_once(
-    connection: Connection, item: str, items: set[str], source: str
-) -> tuple[bool, list[Event]]:
+def fill_once(connection: Connection, item: str, items: set[str], source: str) -> bool:
     """Fill a bounded number of backorders; say whether more of the item could be.
 
     An order that waits for two items with stock to offer stands in both queues, so these are
@@ -57,9 +51,9 @@ def fill_once(
             for decision in decisions
             if decision.outcome == "confirmed"
         ]
-        moved = move_orders(connection, moves, source=source)
+        move_orders(connection, moves, source=source)
         ((more,),) = connection.run(FINISH_FILLING, item=item)
-    return more, [event for events in moved.values() for event in events]
+    return bool(more)
 
 
 def _fillable(connection: Connection, items: set[str]) -> list[str]:

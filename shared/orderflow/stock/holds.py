@@ -6,10 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from orderflow.database.connection import Connection, statement
-from orderflow.database.group_commit import MAX_BATCH, Batch, worker
+from orderflow.database.group_commit import MAX_BATCH, Batch
 from orderflow.errors import Later, OrderFlowError
-from orderflow.events.models import Event
-from orderflow.events.outbox import publish
+from orderflow.resources import worker
 from orderflow.stock.reservations import Move, locked_orders, move_orders
 
 _HERE = Path(__file__).parent
@@ -21,7 +20,7 @@ PAUSE_S = 3_600  # before a hold that can't be ended is tried again: by then a p
 
 
 async def expire_holds() -> int:
-    """Cancel confirmed orders whose hold is over and publish it; return how many."""
+    """Cancel confirmed orders whose hold is over; return how many."""
     total = 0
     for _ in range(ROUNDS):
         order_ids = await worker().submit(overdue)
@@ -38,8 +37,8 @@ def overdue(connection: Connection) -> dict[str, int]:
     return dict(rows)
 
 
-def expire_orders(connection: Connection, order_ids: Sequence[str]) -> list[list[Event]]:
-    """Cancel those of the orders whose hold is over; return the events of each.
+def expire_orders(connection: Connection, order_ids: Sequence[str]) -> list[bool]:
+    """Cancel those of the orders whose hold is over; return for each whether it was.
 
     Looked up again under the locks: who ships or cancels an order first has it.
     """
@@ -49,8 +48,9 @@ def expire_orders(connection: Connection, order_ids: Sequence[str]) -> list[list
             for order_id, hold in overdue(connection).items()
             if order_id in locked.orders
         ]
-        events = move_orders(connection, moves, source="/orderflow/sweep")
-    return [events.pop(order_id, []) for order_id in order_ids]
+        move_orders(connection, moves, source="/orderflow/sweep")
+    ended = {move.order.order_id for move in moves}
+    return [order_id in ended for order_id in order_ids]
 
 
 expire = Batch(expire_orders)
@@ -58,7 +58,7 @@ expire = Batch(expire_orders)
 
 async def _expire_one(order_id: str) -> bool:
     try:
-        events = await expire(order_id)
+        return await expire(order_id)
     except Later:
         raise
     except OrderFlowError as error:  # the database refuses it, and would hold up all behind it
@@ -66,9 +66,6 @@ async def _expire_one(order_id: str) -> bool:
         put_off = partial(_put_off, order_id=order_id, attention=attention, pause_s=PAUSE_S)
         await worker().submit(put_off)
         return False
-    for event in events:
-        publish(event)
-    return bool(events)
 
 
 def _put_off(connection: Connection, **parameters: object) -> None:

@@ -7,6 +7,7 @@ before any order's. So a decision sees every decision before it, and nothing dea
 import contextlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -114,23 +115,21 @@ def awaited_items(connection: Connection, items: Iterable[str]) -> list[str]:
     return [item for (item,) in connection.run(SELECT_AWAITED, items=wanted)] if wanted else []
 
 
-def move_orders(
-    connection: Connection, moves: Sequence[Move], *, source: str
-) -> dict[str, list[Event]]:
-    """Write the moves of locked orders with all that belongs to them; return events by order.
+def move_orders(connection: Connection, moves: Sequence[Move], *, source: str) -> None:
+    """Write the moves of locked orders with all that belongs to them, and record their events.
 
     Where a move frees stock that others wait for, an event offers it to them.
 
     Raises `Conflicted` when an order is no longer in the status it had when it was locked.
     """
     if not moves:
-        return {}
+        return
     awaited = awaited_items(connection, (item for move in moves for item in move.frees()))
     events = [[_event(move, source), *_nudges(move, awaited, source)] for move in moves]
     rows = [_row(move, made) for move, made in zip(moves, events, strict=True)]
     if len(connection.run(MOVE_ORDERS, moves=rows)) != len(moves):
         raise Conflicted("an order changed under its lock")
-    return {move.order.order_id: made for move, made in zip(moves, events, strict=True)}
+    connection.record(chain.from_iterable(events))
 
 
 def _event(move: Move, source: str) -> Event:

@@ -1,0 +1,47 @@
+"""What a process has one of, each made on first use inside its event loop."""
+
+from collections.abc import Sequence
+from functools import cache, cached_property
+
+from orderflow.config import settings
+from orderflow.database.worker import Worker
+from orderflow.events.models import Event
+from orderflow.events.outbox import Outbox
+from orderflow.server.graceful_shutdown import on_shutdown
+
+
+class Resources:
+    """The database's worker and the outbox, which publishes what the worker's work committed."""
+
+    has_reached_database = False
+
+    @cached_property
+    def worker(self) -> Worker:
+        """The thread that talks to the database."""
+        return Worker(settings().database_url, self._publish)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """The way to Kafka."""
+        made = Outbox(settings().kafka_bootstrap_servers, self.worker)
+        on_shutdown(made.flush)
+        return made
+
+    def _publish(self, events: Sequence[Event]) -> None:
+        self.outbox.publish(events)
+
+
+@cache
+def resources() -> Resources:
+    """Return this process's resources. A test makes them anew after `resources.cache_clear()`."""
+    return Resources()
+
+
+def worker() -> Worker:
+    """Return the process's worker."""
+    return resources().worker
+
+
+def outbox() -> Outbox:
+    """Return the process's outbox."""
+    return resources().outbox
