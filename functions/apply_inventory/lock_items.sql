@@ -1,5 +1,5 @@
 -- Locks the items' stock, in order of item.
 SELECT item, on_hand, counted_at FROM stock
-WHERE item IN (SELECT jsonb_array_elements_text(CAST(:items AS jsonb)))
+WHERE item = ANY(CAST(:items AS text[]))
 ORDER BY item
 FOR UPDATE;

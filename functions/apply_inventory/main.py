@@ -10,7 +10,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from orderflow.database.connection import Connection, statement
+from orderflow.database.connection import Connection, Json, statement
 from orderflow.database.group_commit import Batch
 from orderflow.errors import OrderFlowError
 from orderflow.events.models import InventoryChanged
@@ -56,5 +56,5 @@ def apply_open_changes(connection: Connection, items: list[str]) -> list[str]:
         changes = [Change(*row[1:]) for row in rows]
         applied += [done.row(item) for done in apply_changes(on_hand, counted_at, changes)]
     if applied:
-        connection.run(APPLY_CHANGES, applied=applied)
+        connection.run(APPLY_CHANGES, applied=Json(applied))
     return awaited_items(connection, items)

@@ -10,5 +10,5 @@ SELECT
       AND stock_ledger.occurred_at > inventory_changes.occurred_at
   ) AS moved_since
 FROM inventory_changes
-WHERE outcome IS NULL AND item IN (SELECT jsonb_array_elements_text(CAST(:items AS jsonb)))
+WHERE outcome IS NULL AND item = ANY(CAST(:items AS text[]))
 ORDER BY item, position;

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orderflow.database.connection import Connection, statement
+from orderflow.database.connection import Connection, Json, statement
 from orderflow.database.group_commit import Batch
 from orderflow.errors import Conflict
 from orderflow.events.announcements import order_placed
@@ -75,7 +75,7 @@ def requested(order: PlaceOrder, idempotency_key: str | None, traceparent: str) 
 def place_orders(connection: Connection, placements: Sequence[Placement]) -> list[Placed]:
     """Insert what is new in one statement; look up the rest, equal calls of this batch included."""
     rows = [placement.row(number) for number, placement in enumerate(placements)]
-    new = {number for (number,) in connection.run(INSERT_ORDERS, orders=rows)}
+    new = {number for (number,) in connection.run(INSERT_ORDERS, orders=Json(rows))}
     connection.record(placements[number].event for number in sorted(new))
     stored = stored_orders(connection, [row for row in rows if row["number"] not in new])
     return [

@@ -11,8 +11,8 @@ FROM orders
 WHERE position IN (
   -- Not OR, which would read the whole table.
   SELECT position FROM orders
-  WHERE order_id IN (SELECT jsonb_array_elements_text(CAST(:order_ids AS jsonb)))
+  WHERE order_id = ANY(CAST(:order_ids AS text[]))
   UNION
   SELECT position FROM orders
-  WHERE idempotency_key IN (SELECT jsonb_array_elements_text(CAST(:keys AS jsonb)))
+  WHERE idempotency_key = ANY(CAST(:keys AS text[]))
 );

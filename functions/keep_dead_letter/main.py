@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orderflow.database.connection import Connection, statement
+from orderflow.database.connection import Connection, Json, statement
 from orderflow.database.group_commit import Batch
 from orderflow.dead_letters.letters import letter_of
 from orderflow.events.trigger import RawEvent, raw_event
@@ -29,7 +29,7 @@ async def keep_dead_letter(event: RawEvent) -> None:
 def keep_letters(connection: Connection, letters: Sequence[dict[str, Any]]) -> list[None]:
     """Store all of them in one statement, those that are there already as failed once more."""
     numbered = [{**letter, "number": number} for number, letter in enumerate(letters)]
-    connection.run(KEEP_LETTERS, letters=numbered)
+    connection.run(KEEP_LETTERS, letters=Json(numbered))
     return [None] * len(letters)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from orderflow.database.connection import Connection, statement
+from orderflow.database.connection import Connection, Json, statement
 from orderflow.dead_letters.resending import tend_dead_letters
 from orderflow.events.announcements import change_told, order_placed
 from orderflow.events.models import Event, InventoryChanged, Tick, make_event
@@ -64,7 +64,7 @@ def announce(connection: Connection) -> int:
     """Put the events of what waits for too long into the outbox; return how many."""
     with connection.transaction():
         events = [*orders(connection), *changes(connection)]
-        connection.run(INSERT_EVENTS, events=[made.row() for made in events])
+        connection.run(INSERT_EVENTS, events=Json([made.row() for made in events]))
     return len(events)
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orderflow.database.connection import Connection, statement
+from orderflow.database.connection import Connection, Json, statement
 from orderflow.database.group_commit import Batch
 from orderflow.errors import Conflict
 from orderflow.events.announcements import change_told
@@ -75,7 +75,7 @@ def requested(told: ChangeInventory, traceparent: str) -> Change:
 def record_changes(connection: Connection, changes: Sequence[Change]) -> list[Recorded]:
     """Insert what is new in one statement; look up the rest, equal calls of this batch included."""
     rows = [change.row(number) for number, change in enumerate(changes)]
-    new = {number for (number,) in connection.run(INSERT_CHANGES, changes=rows)}
+    new = {number for (number,) in connection.run(INSERT_CHANGES, changes=Json(rows))}
     connection.record(changes[number].event for number in sorted(new))
     old = [row["change_id"] for row in rows if row["number"] not in new]
     found = connection.run(SELECT_CHANGES, change_ids=old) if old else []

@@ -8,4 +8,4 @@ SELECT
     LIMIT 1
   ) AS unpublished_event_id
 FROM inventory_changes
-WHERE change_id IN (SELECT jsonb_array_elements_text(CAST(:change_ids AS jsonb)));
+WHERE change_id = ANY(CAST(:change_ids AS text[]));

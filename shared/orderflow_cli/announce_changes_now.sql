@@ -2,7 +2,7 @@
 WITH asked AS (
   SELECT position FROM inventory_changes
   WHERE outcome IS NULL
-    AND change_id IN (SELECT jsonb_array_elements_text(CAST(:change_ids AS jsonb)))
+    AND change_id = ANY(CAST(:change_ids AS text[]))
   ORDER BY position
   FOR UPDATE
 )

@@ -3,7 +3,7 @@
 WITH asked AS (
   SELECT position FROM orders
   WHERE status = 'pending'
-    AND order_id IN (SELECT jsonb_array_elements_text(CAST(:order_ids AS jsonb)))
+    AND order_id = ANY(CAST(:order_ids AS text[]))
   ORDER BY position
   FOR UPDATE
 )

@@ -13,7 +13,7 @@ import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from orderflow.config import settings
-from orderflow.database.connection import Connection
+from orderflow.database.connection import Connection, Json
 from orderflow.dead_letters import resending
 from orderflow.dead_letters.resending import send_due, send_due_once, tend_dead_letters
 from tests.support.dead_letters import (
@@ -221,7 +221,7 @@ async def test_failing_again_before_kafkas_answer_is_noted_counts_too(database: 
     claimed = claim(database)
     await fail(headers, b"{}")
     told = [{"redrive": row[0], "letter": row[1], "error": None, "final": False} for row in claimed]
-    database.run(resending.SETTLE_SENT, told=told, tries=9)
+    database.run(resending.SETTLE_SENT, told=Json(told), tries=9)
 
     assert [row[1] for row in claimed] == [letter_id]
     assert state_of(database, letter_id) == "kept"

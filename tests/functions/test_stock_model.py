@@ -224,7 +224,7 @@ class StockMachine(RuleBasedStateMachine):
         names = self.names(wanted)
         expected = self.paper.expire(names)
         sql = """UPDATE orders SET due_at = '1970-01-01' WHERE status = 'confirmed'
-          AND order_id IN (SELECT jsonb_array_elements_text(CAST(:names AS jsonb)))"""
+          AND order_id = ANY(CAST(:names AS text[]))"""
         self.connection.run(sql, names=names)
         results = retrying(lambda: expire_orders(self.connection, names))
         assert results == expected
@@ -271,7 +271,7 @@ class StockMachine(RuleBasedStateMachine):
 
     def due(self) -> set[str]:
         sql = """SELECT item FROM stock
-          WHERE fill_due AND item IN (SELECT jsonb_array_elements_text(CAST(:items AS jsonb)))"""
+          WHERE fill_due AND item = ANY(CAST(:items AS text[]))"""
         return {item for (item,) in self.connection.run(sql, items=self.items)}
 
     def stored(self, sql: str, **parameters: object) -> list[list[Any]]:
@@ -283,7 +283,7 @@ class StockMachine(RuleBasedStateMachine):
           SELECT name, coalesce(on_hand, 0), coalesce(reserved, 0),
             (SELECT coalesce(sum(on_hand_change), 0)::bigint FROM stock_ledger WHERE item = name),
             (SELECT coalesce(sum(reserved_change), 0)::bigint FROM stock_ledger WHERE item = name)
-          FROM jsonb_array_elements_text(CAST(:items AS jsonb)) AS wanted (name)
+          FROM unnest(CAST(:items AS text[])) AS wanted (name)
           LEFT JOIN stock ON item = name""")
         for item, on_hand, reserved, *ledger in rows:
             expected = (self.paper.shelves[item].on_hand, self.paper.reserved(item))
@@ -302,7 +302,7 @@ class StockMachine(RuleBasedStateMachine):
                 WHERE backorders.position = orders.position
               ), '{}')::text::jsonb
             FROM orders
-            WHERE order_id IN (SELECT jsonb_array_elements_text(CAST(:names AS jsonb)))
+            WHERE order_id = ANY(CAST(:names AS text[]))
             ORDER BY position""",
             names=names,
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from orderflow.database.connection import Connection
+from orderflow.database.connection import Connection, Json
 from tests.support.function_calls import client_of, reference
 
 LETTER = {
@@ -60,7 +60,7 @@ def make_letter(data: bytes = b'{"order_id": "x"}', **overrides: Any) -> dict[st
 
 def keep(database: Connection, *letters: dict[str, Any]) -> list[int]:
     """Store letters; return their ids."""
-    return [position for (position,) in database.run(INSERT, letters=list(letters))]
+    return [position for (position,) in database.run(INSERT, letters=Json(list(letters)))]
 
 
 def keep_many(database: Connection, count: int, **overrides: Any) -> tuple[str, list[int]]:
@@ -85,7 +85,7 @@ def state_of(database: Connection, letter: int) -> str:
 def make_due(database: Connection, *letters: int) -> None:
     """Let the time of letters that wait to be sent be past."""
     sql = """UPDATE redriven_letters SET send_at = now() - interval '1 minute'
-      WHERE letter IN (SELECT value::bigint FROM jsonb_array_elements_text(CAST(:ids AS jsonb)))"""
+      WHERE letter = ANY(CAST(:ids AS bigint[]))"""
     database.run(sql, ids=list(letters))
 
 

@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import orjson
 from pg8000 import native
 
-from orderflow.errors import DatabaseAway, InvalidInput, Later
+from orderflow.errors import DatabaseAway, InvalidInput, Later, OrderFlowError
 from orderflow.events.models import Event
 from orderflow.logs import logger
 
@@ -28,12 +28,16 @@ ANSWER_TIMEOUT_S = 15  # above the server's own statement limit, which normally 
 STATEMENT_TIMEOUT_MS = 10_000  # a batch takes milliseconds; beyond this something is wrong
 LOCK_TIMEOUT_MS = 5_000  # waiting longer for a row means its holder hangs
 IDLE_IN_TRANSACTION_MS = 15_000  # a frozen function must not keep its locks
+MAX_NAME = 60  # characters by which a statement of no file is known
 CONFLICT_TRIES = 5  # deadlocks and serialization failures clear at the next try
 CONFLICT_PAUSE_S = 0.02  # doubled a try, with chance, so that two do not meet again
 
 _CONFLICTS = {"40001", "40P01", "55P03"}  # serialization, deadlock, lock timeout
 _PASSING = ("08", "53", "57", "58", "25", "26")  # connection, resources, shutdown, system, state
-_WRONG_DATA = ("22", "23")  # data exception, constraint violation
+_TIMEOUT = "57014"
+# What a body can cause: a constraint; a number, a time or a character beyond what a column takes.
+# The rest of class 22, as a malformed array, is a statement that is wrong.
+_WRONG_DATA = ("23", "22001", "22003", "22008", "22021", "22P05")
 
 # Every statement finds its few rows through an index. The planner must not think a table that
 # was small at the first execution small for ever (prepared plans outlive growth).
@@ -50,10 +54,15 @@ SET timezone = 'UTC';
 """
 
 
+_names: dict[str, str] = {}
+
+
 @cache
 def statement(path: Path) -> str:
-    """Return the text of a `.sql` file, read once."""
-    return path.read_text()
+    """Return the text of a `.sql` file, read once; the log calls it by the file's name."""
+    text = path.read_text()
+    _names[text] = path.name
+    return text
 
 
 def left_in_outbox(_: Sequence[Event]) -> None:
@@ -84,21 +93,23 @@ class Connection:
     def run(self, sql: str, **parameters: object) -> list[list[Any]]:
         """Run one prepared statement; without `transaction` around it, it commits by itself.
 
-        A dict or list parameter goes as JSON text. Raises `DatabaseAway` when the database does
-        not answer, `Refused` when it never will take these values, `Conflicted` after a deadlock.
+        A list or tuple parameter goes as an array, for `= ANY(CAST(:ids AS text[]))`; what is to
+        go as JSON text is marked with `Json`. Raises `DatabaseAway` when the database does not
+        answer, `Refused` when it never will take these values, `Conflicted` after a deadlock,
+        `StatementTimeout` and `StatementFault`.
         """
-        with self._translating():
+        with self._translating(sql):
             prepared = self._prepared.get(sql)
             if prepared is None:
                 prepared = self._prepared[sql] = self._open().prepare(sql)
             rows: list[list[Any]] | None = prepared.run(
-                **{name: _encoded(value) for name, value in parameters.items()}
+                **{name: _to_text(value) for name, value in parameters.items()}
             )
             return rows or []
 
     def script(self, sql: str) -> None:
         """Run several statements at once, without parameters."""
-        with self._translating():
+        with self._translating(sql):
             self._open().execute_simple(sql)
 
     def ping(self) -> None:
@@ -154,35 +165,53 @@ class Connection:
         return self._native
 
     @contextlib.contextmanager
-    def _translating(self) -> Iterator[None]:
+    def _translating(self, sql: str) -> Iterator[None]:
         try:
             yield
         except native.DatabaseError as error:
-            raise self._translated(error) from error
+            raise self._translated(error, sql) from error
         except (native.InterfaceError, OSError, EOFError) as error:
             self.close()
             raise DatabaseAway("the database does not answer; nothing was done") from error
 
-    def _translated(self, error: native.DatabaseError) -> Exception:
+    def _translated(self, error: native.DatabaseError, sql: str) -> Exception:
         fault = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
         code, message = str(fault.get("C", "")), str(fault.get("M", error))
         if code in _CONFLICTS:
             return Conflicted(message)
         if code.startswith(_WRONG_DATA):
             return Refused(message)
-        self.close()
+        name = _names.get(sql, sql[:MAX_NAME])
+        if code == _TIMEOUT:
+            logger().error("statement timed out", statement=name, message=message)
+            return StatementTimeout(f"{name} took longer than it may; nothing was done")
+        self.close()  # if only because a prepared statement is of a schema that is no more
         if code.startswith(_PASSING):
             return DatabaseAway("the database is not ready; nothing was done")
-        logger().error("database refused a statement", code=code, message=message)
-        return DatabaseAway("the database refused a statement; the log says which")
+        logger().error("statement refused", statement=name, code=code, message=message)
+        return StatementFault(f"the database does not take {name}; the log says why")
+
+
+class Json(NamedTuple):
+    """A parameter that goes as JSON text."""
+
+    content: object
 
 
 class Conflicted(Later):
     """Two transactions wanted the same rows in another order; trying again clears it."""
 
 
+class StatementTimeout(Later):
+    """A statement ran into its own time limit, which is no sign that the database is away."""
+
+
 class Refused(InvalidInput):
     """A constraint or a type of the database refuses these values, now and later."""
+
+
+class StatementFault(OrderFlowError):
+    """A statement is wrong, or its role may not run it: a fault of ours, whatever the values."""
 
 
 def retrying(work: Callable[[], T]) -> T:
@@ -220,5 +249,14 @@ def _arguments(url: str, answer_timeout_s: float) -> dict[str, Any]:
     }
 
 
-def _encoded(value: object) -> object:
-    return orjson.dumps(value).decode() if isinstance(value, dict | list) else value
+def _to_text(value: object) -> object:
+    if isinstance(value, Json):
+        return orjson.dumps(value.content).decode()
+    # One text for the whole array, as pg8000 takes ten times as long over its elements.
+    return f"{{{','.join(map(_element, value))}}}" if isinstance(value, list | tuple) else value
+
+
+def _element(value: object) -> str:
+    if value is None:
+        return "NULL"
+    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'

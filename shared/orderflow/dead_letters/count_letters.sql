@@ -2,7 +2,7 @@
 SELECT coalesce(json_agg(row), '[]')::text FROM (
   SELECT type, error_name AS error, count(*) AS letters
   FROM dead_letters
-  WHERE position IN (SELECT value::bigint FROM jsonb_array_elements_text(CAST(:ids AS jsonb)))
+  WHERE position = ANY(CAST(:ids AS bigint[]))
   GROUP BY type, error_name
   ORDER BY letters DESC, type, error_name
   LIMIT CAST(:count AS bigint)

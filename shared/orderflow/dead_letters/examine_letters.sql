@@ -11,5 +11,5 @@ FROM (
       WHERE letter = position AND acknowledged_at IS NULL AND send_at IS NOT NULL
     ) AS waits
   FROM dead_letters
-  WHERE position IN (SELECT value::bigint FROM jsonb_array_elements_text(CAST(:ids AS jsonb)))
+  WHERE position = ANY(CAST(:ids AS bigint[]))
 ) AS examined;

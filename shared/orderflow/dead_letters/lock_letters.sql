@@ -2,7 +2,7 @@
 -- What they did before shows to the next statement only. Always in one order, against deadlocks.
 SELECT count(*) FROM (
   SELECT FROM dead_letters
-  WHERE position IN (SELECT value::bigint FROM jsonb_array_elements_text(CAST(:ids AS jsonb)))
+  WHERE position = ANY(CAST(:ids AS bigint[]))
   ORDER BY position
   FOR UPDATE
 ) AS locked;

@@ -1,8 +1,8 @@
 -- Records who asked for what, and what is to become of the letters, in the order given: each is
 -- discarded now or, where there is a rate, sent at its time.
 WITH chosen AS (
-  SELECT value::bigint AS letter, n
-  FROM jsonb_array_elements_text(CAST(:ids AS jsonb)) WITH ORDINALITY AS chosen (value, n)
+  SELECT letter, n
+  FROM unnest(CAST(:ids AS bigint[])) WITH ORDINALITY AS chosen (letter, n)
 ),
 recorded AS (
   INSERT INTO redrives (action, asked_by, selection, matched, rate_per_s)

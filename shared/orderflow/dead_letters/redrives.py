@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple
 import orjson
 from pydantic import Field
 
-from orderflow.database.connection import Connection, statement
+from orderflow.database.connection import Connection, Json, statement
 from orderflow.dead_letters.lists import find_letters, letters_of, parameters_of
 from orderflow.dead_letters.selections import DiscardLetters, LetterFilter, RedriveLetters
 from orderflow.errors import Conflict, NotFound
@@ -150,7 +150,7 @@ def _recorded(connection: Connection, asked: DiscardLetters, ids: list[int]) -> 
     if not ids:
         return {"redrive": None, "last_send_at": None}
     rate = asked.rate_per_s if isinstance(asked, RedriveLetters) else None
-    parameters = {"by": asked.by, "selection": asked.selection(), "rate_per_s": rate}
+    parameters = {"by": asked.by, "selection": Json(asked.selection()), "rate_per_s": rate}
     ((recorded,),) = connection.run(RECORD_REDRIVE, ids=ids, **parameters)
     found: dict[str, Any] = orjson.loads(recorded)
     return found

@@ -14,7 +14,7 @@ import orjson
 from cloudevents.kafka import KafkaMessage
 from confluent_kafka import KafkaError
 
-from orderflow.database.connection import Connection, statement
+from orderflow.database.connection import Connection, Json, statement
 from orderflow.events.attempts import forget_attempts
 from orderflow.resources import outbox, worker
 from orderflow.server.graceful_shutdown import stopping
@@ -94,7 +94,7 @@ async def send_due_once() -> tuple[int, int]:
         for letter, error in zip(letters, errors, strict=True)
     ]
     await worker().submit(
-        lambda connection: connection.run(SETTLE_SENT, told=told, tries=MAX_TRIES)
+        lambda connection: connection.run(SETTLE_SENT, told=Json(told), tries=MAX_TRIES)
     )
     return len(letters), sum(error is None for error in errors)
 

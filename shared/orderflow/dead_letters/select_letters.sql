@@ -5,6 +5,6 @@ SELECT coalesce(json_agg(row), '[]')::text FROM (
     kafka_offset AS "offset", sendable, destination, error_code, error_name AS error,
     error AS detail, failures, first_failed_at, last_failed_at
   FROM dead_letters
-  WHERE position IN (SELECT value::bigint FROM jsonb_array_elements_text(CAST(:ids AS jsonb)))
+  WHERE position = ANY(CAST(:ids AS bigint[]))
   ORDER BY last_failed_at DESC, position DESC
 ) AS row;

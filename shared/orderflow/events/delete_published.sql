@@ -3,4 +3,4 @@
 WITH relaxed AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
 DELETE FROM outbox
 USING relaxed
-WHERE id IN (SELECT value::uuid FROM jsonb_array_elements_text(CAST(:ids AS jsonb)));
+WHERE id = ANY(CAST(:ids AS uuid[]));

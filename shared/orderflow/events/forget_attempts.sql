@@ -1,3 +1,3 @@
 -- Lets events be tried as if for the first time. One id may be that of several functions' attempts.
 DELETE FROM attempts
-WHERE event_id IN (SELECT jsonb_array_elements_text(CAST(:event_ids AS jsonb)));
+WHERE event_id = ANY(CAST(:event_ids AS text[]));

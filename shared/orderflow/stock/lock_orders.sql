@@ -3,12 +3,12 @@
 -- decides on it.
 WITH wanted AS MATERIALIZED (
   SELECT position FROM orders
-  WHERE order_id IN (SELECT jsonb_array_elements_text(CAST(:order_ids AS jsonb)))
+  WHERE order_id = ANY(CAST(:order_ids AS text[]))
 ),
 items AS MATERIALIZED (
   SELECT item FROM order_lines WHERE position IN (SELECT position FROM wanted)
   UNION
-  SELECT jsonb_array_elements_text(CAST(:items AS jsonb))
+  SELECT unnest(CAST(:items AS text[]))
 ),
 locked_stock AS MATERIALIZED (
   SELECT item, on_hand, reserved, fill_due FROM stock

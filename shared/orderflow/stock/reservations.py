@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from orderflow.database.connection import Conflicted, Connection, statement
+from orderflow.database.connection import Conflicted, Connection, Json, statement
 from orderflow.events.models import MOVED, Event, InventoryChanged, make_event
 from orderflow.orders.states import Status
 from orderflow.stock.allocation import OpenOrder
@@ -127,7 +127,7 @@ def move_orders(connection: Connection, moves: Sequence[Move], *, source: str) -
     awaited = awaited_items(connection, (item for move in moves for item in move.frees()))
     events = [[_event(move, source), *_nudges(move, awaited, source)] for move in moves]
     rows = [_row(move, made) for move, made in zip(moves, events, strict=True)]
-    if len(connection.run(MOVE_ORDERS, moves=rows)) != len(moves):
+    if len(connection.run(MOVE_ORDERS, moves=Json(rows))) != len(moves):
         raise Conflicted("an order changed under its lock")
     connection.record(chain.from_iterable(events))
 

@@ -4,7 +4,7 @@ SELECT order_id
 FROM orders
 WHERE position IN (
   SELECT front.position
-  FROM jsonb_array_elements_text(CAST(:items AS jsonb)) AS due (item)
+  FROM unnest(CAST(:items AS text[])) AS due (item)
   CROSS JOIN LATERAL (
     SELECT backorders.position
     FROM backorders JOIN stock ON stock.item = backorders.item

@@ -4,7 +4,7 @@
 WITH walk AS MATERIALIZED (
   SELECT
     split_part(path, ' ', -1) AS status, cardinality(string_to_array(path, ' ')) AS steps, path
-  FROM jsonb_array_elements_text(CAST(:walks AS jsonb)) AS given (path)
+  FROM unnest(CAST(:walks AS text[])) AS given (path)
 ),
 walked AS (
   SELECT

@@ -2,6 +2,6 @@
 SELECT
   (SELECT count(*) FROM orders),
   (
-    SELECT count(*) FROM jsonb_array_elements_text(CAST(:accepted AS jsonb)) AS told (order_id)
+    SELECT count(*) FROM unnest(CAST(:accepted AS text[])) AS told (order_id)
     WHERE NOT EXISTS (SELECT FROM orders WHERE orders.order_id = told.order_id)
   );

@@ -1,7 +1,7 @@
 -- Makes the queue of locked items what the lines of the backordered orders say; at most a bounded
 -- number of rows.
 WITH wanted AS MATERIALIZED (
-  SELECT jsonb_array_elements_text(CAST(:items AS jsonb)) AS item
+  SELECT unnest(CAST(:items AS text[])) AS item
 ),
 needed AS (
   SELECT position, item, sum(quantity)::bigint AS quantity

@@ -2,7 +2,7 @@
 -- orders hold; each item that is mended gets one entry that says so. More than is on hand cannot be
 -- promised, whoever asks: where orders hold more, and more than is reserved, reserved stays.
 WITH wanted AS MATERIALIZED (
-  SELECT jsonb_array_elements_text(CAST(:items AS jsonb)) AS item
+  SELECT unnest(CAST(:items AS text[])) AS item
 ),
 ledger AS (
   SELECT item, sum(on_hand_change)::bigint AS on_hand, sum(reserved_change)::bigint AS reserved
@@ -31,7 +31,7 @@ target AS MATERIALIZED (
 off AS MATERIALIZED (
   SELECT * FROM target
   WHERE on_hand_change <> 0 OR reserved_change <> 0 OR (mendable AND reserved <> held)
-    OR item IN (SELECT jsonb_array_elements_text(CAST(:restored AS jsonb)))
+    OR item = ANY(CAST(:restored AS text[]))
 ),
 brought AS (
   UPDATE stock SET reserved = off.held

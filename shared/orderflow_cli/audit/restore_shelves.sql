@@ -2,7 +2,7 @@
 -- other figure to follow.
 INSERT INTO stock (item, on_hand)
 SELECT item, greatest(coalesce(sum(on_hand_change), 0), 0)
-FROM jsonb_array_elements_text(CAST(:items AS jsonb)) AS wanted (item)
+FROM unnest(CAST(:items AS text[])) AS wanted (item)
 LEFT JOIN stock_ledger USING (item)
 WHERE NOT EXISTS (SELECT FROM stock WHERE stock.item = wanted.item)
 GROUP BY item
