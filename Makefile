@@ -36,10 +36,11 @@ chaos: $(INSTALLED) ## 100 faults at random under load, on both brokers (ARGS="-
 bench: $(INSTALLED) ## speed, as ratios measured side by side; ARGS=audit: of an audit
 	@$(RUN) -m tests.bench $(ARGS)
 
-$(INSTALLED): requirements.lock pyproject.toml
+$(INSTALLED): requirements.lock pyproject.toml infra/knative_local/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; name one with: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --disable-pip-version-check --require-hashes --requirement requirements.lock
-	$(RUN) -m pip install --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(RUN) -m pip install --disable-pip-version-check --no-deps --no-build-isolation \
+	  --editable infra/knative_local --editable .
 	@touch $@

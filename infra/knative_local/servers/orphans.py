@@ -1,4 +1,4 @@
-"""PostgreSQL servers that outlived whoever started them, and backends that outlived their server."""
+"""PostgreSQL servers that outlived whoever started them, and what outlived a server."""
 
 import os
 import re
