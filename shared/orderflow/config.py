@@ -18,7 +18,7 @@ from pydantic import (
     ValidationError,
 )
 
-from orderflow.errors import ConfigurationError
+from orderflow.errors import ConfigurationError, MissingSetting
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -107,4 +107,6 @@ def _read(model: type[S]) -> S:
         return model.model_validate({name.lower(): value for name, value in os.environ.items()})
     except ValidationError as error:
         wrong = "; ".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
-        raise ConfigurationError(f"set these environment variables: {wrong}") from error
+        missing = all(e["type"] == "missing" for e in error.errors())
+        kind = MissingSetting if missing else ConfigurationError
+        raise kind(f"set these environment variables: {wrong}") from error

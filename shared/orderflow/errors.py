@@ -12,6 +12,10 @@ class ConfigurationError(RuntimeError):
     """A setting is missing or wrong; the message is one line that says what to set."""
 
 
+class MissingSetting(ConfigurationError):
+    """A setting has no value."""
+
+
 class OrderFlowError(Exception):
     """Base of what a caller is told, as an RFC 9457 problem.
 

@@ -1,30 +1,34 @@
 """The `orderflow` command: runs the whole on a laptop, and looks after any installation."""
 
 import asyncio
-import json
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
+import orjson
 import typer
 from confluent_kafka import KafkaException
 from rich.console import Console
 
 from knative_local.errors import LocalRuntimeError
-from orderflow.config import database_url, kafka_servers
 from orderflow.database import migrate as migrations
 from orderflow.database.connection import Connection, statement
 from orderflow.errors import ConfigurationError, OrderFlowError
+from orderflow_cli.addresses import addresses, database_address, kafka_address, running
 from orderflow_cli.audit.repair import signed
 from orderflow_cli.commands.audit import audit_command
 from orderflow_cli.commands.dead_letters import app as dead_letters
-from orderflow_cli.commands.orders import explain_command, retry_command
+from orderflow_cli.commands.explain import explain_command
+from orderflow_cli.commands.retry import retry_command
 from orderflow_cli.demo.run import demo as run_demo
-from orderflow_cli.options import AsJson, Data, Postgres
-from orderflow_cli.stack import addresses, database_address, running, serve
+from orderflow_cli.options import DATA, AsJson, Data, Kafka, Port, Postgres, Project
+from orderflow_cli.output import say, say_json, say_table
+from orderflow_cli.project import groups_of, kafka_sources, topics_of
+from orderflow_cli.stack import serve
 from orderflow_cli.topics import create_topics, lag
 
-SHOW_STATUS = statement(Path(__file__).parent / "status.sql")
+SHOW_STATUS = statement(Path(__file__).with_name("status.sql"))
 
 app = typer.Typer(
     help="Order processing: nothing lost, nothing oversold, nothing hanging.",
@@ -33,24 +37,34 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(dead_letters, name="dead-letters", no_args_is_help=True)
-Kafka = Annotated[
-    str | None, typer.Option("--kafka", metavar="SERVERS", help="A Kafka of your own.")
-]
-Port = Annotated[int, typer.Option("--port", help="Where the gateway listens.")]
 
 
 @app.command()
 def up(
-    port: Port = 8080, data: Data = Path(".data"), postgres: Postgres = None, kafka: Kafka = None
+    port: Port = 8080,
+    data: Data = DATA,
+    project: Project = None,
+    postgres: Postgres = None,
+    kafka: Kafka = None,
 ) -> None:
     """Run everything until Ctrl-C: PostgreSQL, broker, functions, triggers, gateway."""
-    asyncio.run(serve(data, Console(), port=port, postgres=postgres, kafka=kafka))
+    serving = serve(
+        data.absolute(), Console(), port=port, project=project, postgres=postgres, kafka=kafka
+    )
+    asyncio.run(serving)
 
 
 @app.command()
-def ps(data: Data = Path(".data")) -> None:
-    """List what runs, as JSON: name, kind, pid, port, state."""
-    _say(json.dumps(running(data), indent=2))
+def ps(data: Data = DATA, as_json: AsJson = False) -> None:
+    """List what runs: every component with its state, process and port."""
+    components = running(data)
+    columns = "name", "kind", "state", "pid", "port", "restarts"
+    if as_json:
+        say_json(components)
+    elif components:
+        say_table(columns, [[dict(c)[name] for name in columns] for c in components])
+    else:
+        say(f"nothing runs in {data}")
 
 
 @app.command()
@@ -61,33 +75,43 @@ def demo() -> None:
 
 
 @app.command()
-def migrate(postgres: Postgres = None) -> None:
+def migrate(data: Data = DATA, postgres: Postgres = None) -> None:
     """Bring the database to this version's schema. Safe to run twice."""
-    applied = migrations.migrate(database_url(postgres))
-    _say("\n".join(f"applied {name}" for name in applied) or "nothing to apply")
+    applied = migrations.migrate(database_address(data, postgres))
+    say("\n".join(f"applied {name}" for name in applied) or "nothing to apply")
 
 
 @app.command()
 def topics(
+    data: Data = DATA,
+    project: Project = None,
     kafka: Kafka = None,
-    replicas: Annotated[int, typer.Option(help="Copies of each partition.")] = 1,
+    replicas: Annotated[int, typer.Option(min=1, help="Copies of each partition.")] = 1,
 ) -> None:
     """Create the topics that are missing. Safe to run twice."""
-    created = create_topics(kafka_servers(kafka), replicas=replicas)
-    _say("\n".join(f"created {name}" for name in created) or "nothing to create")
+    servers, wanted = kafka_address(data, kafka), topics_of(kafka_sources(project))
+    created = create_topics(servers, wanted, replicas=replicas)
+    say("\n".join(f"created {name}" for name in created) or "nothing to create")
 
 
 @app.command()
-def status(data: Data = Path(".data"), postgres: Postgres = None, kafka: Kafka = None) -> None:
-    """Show orders by state, the oldest open one, the outbox's backlog and the readers' lag."""
+def status(
+    data: Data = DATA, project: Project = None, postgres: Postgres = None, kafka: Kafka = None
+) -> None:
+    """Show orders by state, the oldest open one, the outbox's backlog and the lag of each group.
+
+    The consumer groups are those of the KafkaSources in the project's manifests.
+    """
     url, servers = addresses(data, postgres, kafka)
-    ((found,),) = Connection(url).run(SHOW_STATUS)
-    _say(json.dumps({**json.loads(found), "consumer_lag": lag(servers)}, indent=2))
+    groups = groups_of(kafka_sources(project))
+    with closing(Connection(url)) as connection:
+        ((found,),) = connection.run(SHOW_STATUS)
+    say_json({**orjson.loads(found), "consumer_lag": lag(servers, groups)})
 
 
 @app.command()
 def audit(
-    data: Data = Path(".data"),
+    data: Data = DATA,
     postgres: Postgres = None,
     repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended.")] = False,
     by: Annotated[str | None, typer.Option(metavar="NAME", help="Who repairs.")] = None,
@@ -101,10 +125,7 @@ def audit(
 
 @app.command()
 def explain(
-    order_id: str,
-    data: Data = Path(".data"),
-    postgres: Postgres = None,
-    as_json: AsJson = False,
+    order_id: str, data: Data = DATA, postgres: Postgres = None, as_json: AsJson = False
 ) -> None:
     """Tell why an order waits, when that ends, and the command that moves it."""
     explain_command(database_address(data, postgres), order_id, as_json=as_json)
@@ -114,7 +135,7 @@ def explain(
 def retry(
     order_ids: Annotated[list[str] | None, typer.Argument(metavar="ORDER_ID")] = None,
     attention: Annotated[bool, typer.Option("--attention", help="All that need a person.")] = False,
-    data: Data = Path(".data"),
+    data: Data = DATA,
     postgres: Postgres = None,
 ) -> None:
     """Have pending orders announced again now, as if for the first time."""
@@ -124,17 +145,24 @@ def retry(
         raise typer.Exit(1)
 
 
-def _say(text: str) -> None:
-    typer.echo(text)
-
-
 def main() -> None:
     """Run the command line; a fault that has a name is one line on standard error."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
+    except typer.TyperException as error:  # an option or argument is wrong
+        _refuse(error.format_message(), error.exit_code)
     except (ConfigurationError, LocalRuntimeError) as error:
-        sys.exit(f"orderflow: {error}")
+        _refuse(str(error))
     except OrderFlowError as error:
-        sys.exit(f"orderflow: {error.detail}")
+        _refuse(error.detail)
     except KafkaException as error:
-        sys.exit(f"orderflow: Kafka does not answer: {error.args[0].str()}")
+        _refuse(f"Kafka does not answer: {error.args[0].str()}")
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _refuse(f"{error.filename}: {error.strerror}")
+
+
+def _refuse(reason: str, status: int = 1) -> None:
+    sys.stderr.write(f"orderflow: {reason}\n")
+    sys.exit(status)

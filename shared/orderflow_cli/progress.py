@@ -1,7 +1,7 @@
 """Progress of long work, for a person to watch."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -32,11 +32,14 @@ class Advance:
 
 @contextmanager
 def starting(console: Console) -> Iterator[Report]:
-    """Show how many components are ready while the block starts them."""
-    with bar(console, "starting") as advance:
+    """Show how many components are ready while the block starts them, from the first one on."""
+    with ExitStack() as shown:
+        bars: list[Advance] = []
 
         def report(components: Sequence[Component]) -> None:
+            if not bars:
+                bars.append(shown.enter_context(bar(console, "starting")))
             ready = sum(component.state == "ready" for component in components)
-            advance(ready, len(components))
+            bars[0](ready, len(components))
 
         yield report

@@ -1,16 +1,16 @@
 """The whole of OrderFlow on one machine: servers, functions, triggers and gateway.
 
-What runs is what `infra/knative` says; only PostgreSQL and the broker are added, unless the user
-brings their own.
+What runs is what the project's manifests say; only PostgreSQL and the broker are added, unless the
+user brings their own.
 """
 
 import asyncio
 import signal
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Collection
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaException
 from rich.console import Console
@@ -18,17 +18,15 @@ from rich.console import Console
 from knative_local.manifests.loader import load_manifests
 from knative_local.ports import LOOPBACK, free_port
 from knative_local.runtime import Runtime
-from knative_local.servers import broker, postgres
+from knative_local.servers import broker
+from knative_local.servers import postgres as embedded_postgres
 from knative_local.supervisor.spec import Command
-from knative_local.supervisor.state_file import read_state
 from knative_local.supervisor.supervisor import Progress, Supervisor
-from orderflow.config import database_url, kafka_servers
+from orderflow.config import database_url
 from orderflow.database.migrate import migrate
 from orderflow_cli.progress import starting
+from orderflow_cli.project import MANIFESTS, project_folder, topics_of
 from orderflow_cli.topics import create_topics
-
-ROOT = Path(__file__).parents[2]
-MANIFESTS = ROOT / "infra" / "knative"
 
 BANNER = """
 OrderFlow is ready at [bold]{url}[/bold]   (Ctrl-C stops it)
@@ -39,145 +37,106 @@ OrderFlow is ready at [bold]{url}[/bold]   (Ctrl-C stops it)
        -d '{{"order_id": "12345", "item": "Laptop", "quantity": 1}}'
   curl {url}/orders
 
-  data and logs  {data}
-  PostgreSQL     {postgres}
-  Kafka          {kafka}
+Data and logs are in {data}. For psql, and for a function run alone:
+
+  export DATABASE_URL={postgres}
+  export KAFKA_BOOTSTRAP_SERVERS={kafka}
 """
+STOP_SIGNALS = signal.SIGINT, signal.SIGTERM
 
 
-class Stack:
-    """Starts on entering, stops on leaving. `postgres` and `kafka` replace the embedded ones."""
+class Stack(NamedTuple):
+    """A stack that runs: where its gateway, its database and its brokers are."""
 
-    def __init__(
-        self,
-        data: Path,
-        *,
-        port: int = 8080,
-        postgres: str | None = None,
-        kafka: str | None = None,
-        progress: Progress | None = None,
-        show_output: bool = False,
-    ) -> None:
-        self._supervisor = Supervisor(data.resolve(), progress=progress, show_output=show_output)
-        self._embedded_ports = free_port(), free_port()
-        self._owned = postgres is None, kafka is None
-        self.url = f"http://{LOOPBACK}:{port}"
-        self.postgres = database_url(postgres or _postgres_url(self._embedded_ports[0]))
-        self.kafka = kafka or broker.servers(self._embedded_ports[1])
-        self._port = port
-        self._running = AsyncExitStack()
+    url: str
+    postgres: str
+    kafka: str
 
-    async def __aenter__(self) -> Self:
-        await self._running.enter_async_context(self._supervisor)
-        try:
-            await self._start()
-        except BaseException:
-            await self._running.aclose()
-            raise
-        return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._running.aclose()
+@asynccontextmanager
+async def open_stack(
+    data: Path,
+    *,
+    project: Path | None = None,
+    port: int = 8080,
+    postgres: str | None = None,
+    kafka: str | None = None,
+    progress: Progress | None = None,
+    show_output: bool = False,
+) -> AsyncIterator[Stack]:
+    """Run a project during the block. `postgres` and `kafka` replace the embedded servers.
 
-    async def _start(self) -> None:
+    `data` is an absolute path. Raises `ConfigurationError` or `LocalRuntimeError` for what the user
+    can put right.
+    """
+    project = project_folder(project)
+    manifests, servers = load_manifests([project / MANIFESTS]), list[Command]()
+    topics = topics_of(manifests.kafka_sources)
+    url = database_url(postgres) if postgres else None
+    async with Supervisor(data, progress=progress, show_output=show_output) as supervisor:
+        if url is None:
+            postgres_port = free_port()
+            url = embedded_postgres.url(postgres_port)
+            servers.append(embedded_postgres.postgres_command(data, postgres_port))
+        if kafka is None:
+            broker_port = free_port()
+            kafka = broker.servers(broker_port)
+            command = broker.broker_command(broker_port)
+            servers.append(_with_topics(command, kafka, topics))
         runtime = Runtime(
-            manifests=load_manifests([MANIFESTS]),
-            paths=[MANIFESTS],
-            project_root=ROOT,
-            port=self._port,
-            kafka=self.kafka,
-            overrides={"DATABASE_URL": self.postgres, "KAFKA_BOOTSTRAP_SERVERS": self.kafka},
+            manifests=manifests,
+            paths=[project / MANIFESTS],
+            project_root=project,
+            port=port,
+            kafka=kafka,
+            overrides={"DATABASE_URL": url, "KAFKA_BOOTSTRAP_SERVERS": kafka},
         )
-        for stage in (self._servers(), *runtime.stages()):
-            self._supervisor.add(*stage)
-        await self._supervisor.start(1)
-        await asyncio.to_thread(migrate, self.postgres)
-        await asyncio.to_thread(create_topics, self.kafka)
-        await self._supervisor.start()
-
-    def _servers(self) -> list[Command]:
-        own_postgres, own_broker = self._owned
-        postgres_port, broker_port = self._embedded_ports
-        commands = []
-        if own_postgres:
-            commands.append(postgres.postgres_command(self._supervisor.data_dir, postgres_port))
-        if own_broker:
-            commands.append(_with_topics(broker.broker_command(broker_port), self.kafka))
-        return commands
+        for stage in (servers, *runtime.stages()):
+            supervisor.add(*stage)
+        await supervisor.start(1)
+        await asyncio.to_thread(migrate, url)
+        await asyncio.to_thread(create_topics, kafka, topics)
+        await supervisor.start()
+        yield Stack(f"http://{LOOPBACK}:{port}", url, kafka)
 
 
 async def serve(data: Path, console: Console, **choices: Any) -> None:
-    """Run until SIGINT or SIGTERM, and tell the user where everything is."""
+    """Run a stack until SIGINT or SIGTERM, and tell the user where everything is."""
     serving = asyncio.create_task(_serve(data, console, choices))
+    loop = asyncio.get_running_loop()
 
     def stop() -> None:
-        for number in _STOP_SIGNALS:  # a second Ctrl-C must not interrupt the stopping
+        for number in STOP_SIGNALS:  # a second Ctrl-C must not interrupt the stopping
             loop.add_signal_handler(number, console.print, "still stopping …")
         serving.cancel()
 
-    loop = asyncio.get_running_loop()
-    for number in _STOP_SIGNALS:
+    for number in STOP_SIGNALS:
         loop.add_signal_handler(number, stop)
     with suppress(asyncio.CancelledError):
         await serving
 
 
-_STOP_SIGNALS = signal.SIGINT, signal.SIGTERM
-
-
 async def _serve(data: Path, console: Console, choices: dict[str, Any]) -> None:
     async with AsyncExitStack() as until_stopped:
         with starting(console) as progress:
-            stack = Stack(data, progress=progress, show_output=True, **choices)
-            await until_stopped.enter_async_context(stack)
-        where = {"url": stack.url, "data": data, "postgres": stack.postgres}
+            opening = open_stack(data, progress=progress, show_output=True, **choices)
+            stack = await until_stopped.enter_async_context(opening)
         # Not wrapped: a line break inside a command would break the command.
-        console.print(BANNER.format(**where, kafka=stack.kafka), soft_wrap=True)
+        console.print(BANNER.format(**stack._asdict(), data=data), soft_wrap=True, highlight=False)
         until_stopped.callback(console.print, "stopping …")
         await asyncio.Event().wait()
 
 
-def running(data: Path) -> list[dict[str, Any]]:
-    """Return every component: name as in its manifest, kind, pid, port, state, restarts."""
-    return [dict(component) for component in read_state(data)["components"]]
-
-
-def addresses(data: Path, postgres: str | None, kafka: str | None) -> tuple[str, str]:
-    """Return the database and the brokers: those given, else those that run in `data`."""
-    if kafka is None and (port := _ready_ports(data).get("Broker")):
-        kafka = broker.servers(port)
-    return database_address(data, postgres), kafka_servers(kafka)
-
-
-def database_address(data: Path, postgres: str | None) -> str:
-    """Return the database given, else the one that runs in `data`."""
-    if postgres is None and (port := _ready_ports(data).get("PostgreSQL")):
-        postgres = _postgres_url(port)
-    return database_url(postgres)
-
-
-def _ready_ports(data: Path) -> dict[str, Any]:
-    return {c["kind"]: c["port"] for c in running(data) if c["state"] == "ready"}
-
-
-def _postgres_url(port: int) -> str:
-    return postgres.url(port)
-
-
-def _with_topics(command: Command, servers: str) -> Command:
+def _with_topics(command: Command, servers: str, topics: Collection[str]) -> Command:
     # The embedded broker forgets its topics when it restarts, so it is ready once it has them.
-    asked = command.ready
+    answers = command.ready
+    assert answers is not None
 
     async def ready() -> bool:
-        if asked is not None and not await asked():
+        if not await answers():
             return False
         try:
-            await asyncio.to_thread(create_topics, servers)
+            await asyncio.to_thread(create_topics, servers, topics)
         except KafkaException:
             return False
         return True

@@ -1,55 +1,66 @@
 """The topics on Kafka: made before the first event, and how far their readers are behind."""
 
-from concurrent.futures import Future
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import get_args
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
-TOPICS = ("orders", "inventory", "order-events")
-GROUPS = {"orderflow-process-order": "orders", "orderflow-apply-inventory": "inventory"}
+from orderflow.events.models import Topic
+
+TOPICS: tuple[str, ...] = get_args(Topic)
 PARTITIONS = 3  # a source reads them all at once: more would only make smaller batches
 TIMEOUT_S = 10.0  # of a request, after which it fails by itself
 ANSWER_WITHIN_S = TIMEOUT_S + 5.0  # so this says only that librdkafka hangs
-_CLIENT = {"log_level": 2}  # librdkafka repeats "connection refused" every second otherwise
 
 
-def create_topics(servers: str, *, replicas: int = 1) -> list[str]:
+def create_topics(servers: str, topics: Iterable[str] = TOPICS, *, replicas: int = 1) -> list[str]:
     """Create the topics that are missing; return their names. Raises `KafkaException`."""
-    admin = AdminClient({"bootstrap.servers": servers, **_CLIENT})
-    made = admin.create_topics(
-        [NewTopic(topic, PARTITIONS, replicas) for topic in TOPICS], request_timeout=TIMEOUT_S
-    )
-    return [topic for topic, future in made.items() if _created(future)]
+    admin = _admin(servers)  # which has to live until all have answered
+    wanted = [NewTopic(topic, PARTITIONS, replicas) for topic in topics]
+    created = []
+    for topic, made in admin.create_topics(wanted, request_timeout=TIMEOUT_S).items():
+        try:
+            made.result(ANSWER_WITHIN_S)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
+        else:
+            created.append(topic)
+    return created
 
 
-def lag(servers: str) -> dict[str, int]:
-    """Return, per consumer group, how many events it has not finished. Raises `KafkaException`."""
-    admin = AdminClient({"bootstrap.servers": servers, **_CLIENT})
-    return {group: _lag(admin, group, topic) for group, topic in GROUPS.items()}
+def lag(servers: str, groups: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """Return how many events each group has not finished, of the topics it reads.
+
+    Raises `KafkaException`.
+    """
+    admin = _admin(servers)
+    known = admin.list_topics(timeout=TIMEOUT_S).topics
+    behind = {}
+    for group, topics in groups.items():
+        there = [topic for topic in topics if topic in known]
+        partitions = [TopicPartition(t, number) for t in there for number in known[t].partitions]
+        behind[group] = _lag(admin, group, partitions) if partitions else 0
+    return behind
 
 
-def _created(future: "Future[None]") -> bool:
-    try:
-        future.result(ANSWER_WITHIN_S)
-    except KafkaException as error:
-        fault: KafkaError = error.args[0]
-        if fault.code() != KafkaError.TOPIC_ALREADY_EXISTS:
-            raise
-        return False
-    return True
-
-
-def _lag(admin: Any, group: str, topic: str) -> int:
-    partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+def _lag(admin: AdminClient, group: str, partitions: list[TopicPartition]) -> int:
     latest = {p: OffsetSpec.latest() for p in partitions}
     ends = admin.list_offsets(latest, request_timeout=TIMEOUT_S)
     (answer,) = admin.list_consumer_group_offsets(
         [ConsumerGroupTopicPartitions(group, partitions)], request_timeout=TIMEOUT_S
     ).values()
-    done = {p.partition: p.offset for p in answer.result(ANSWER_WITHIN_S).topic_partitions}
-    behind = (
-        end.result(ANSWER_WITHIN_S).offset - max(done.get(p.partition, 0), 0)
-        for p, end in ends.items()
-    )
-    return sum(max(n, 0) for n in behind)  # the end may be older news than what is done
+    done = answer.result(ANSWER_WITHIN_S).topic_partitions
+    finished = {(p.topic, p.partition): p.offset for p in done}
+    behind = 0
+    for p, end in ends.items():
+        offset = max(finished.get((p.topic, p.partition), 0), 0)
+        # The end may be older news than what is done.
+        behind += max(end.result(ANSWER_WITHIN_S).offset - offset, 0)
+    return behind
+
+
+def _admin(servers: str) -> AdminClient:
+    # librdkafka repeats "connection refused" every second otherwise.
+    return AdminClient({"bootstrap.servers": servers, "log_level": 2})

@@ -29,7 +29,8 @@ from orderflow.database.migrate import migrate
 from orderflow_cli.audit.proof import pending
 from orderflow_cli.demo.orders import post
 from orderflow_cli.progress import bar
-from orderflow_cli.stack import MANIFESTS, ROOT
+from orderflow_cli.project import CHECKOUT as ROOT
+from orderflow_cli.project import MANIFESTS
 from orderflow_cli.topics import create_topics
 from tests.bench import audit
 from tests.bench.overload import overload_table
@@ -86,9 +87,9 @@ def function(folder: Path, name: str, *flags: str) -> Iterator[str]:
 def gateway(to: str) -> Iterator[str]:
     """Serve the routes with every function at `to`; yield the gateway's URL."""
     port = free_port()
-    services = load_manifests([MANIFESTS]).services
+    services = load_manifests([ROOT / MANIFESTS]).services
     resolve = {service.name: to for service in services}
-    with process(gateway_command([MANIFESTS], resolve, host="127.0.0.1", port=port)):
+    with process(gateway_command([ROOT / MANIFESTS], resolve, host="127.0.0.1", port=port)):
         url = f"http://127.0.0.1:{port}"
         until(lambda: answers(url))
         yield url
@@ -194,9 +195,11 @@ def event_rates(
     manifest = folder / "counting.yaml"
     manifest.write_text(COUNTING_SOURCE % (os.environ["KAFKA_BOOTSTRAP_SERVERS"], nothing))
     (counting,) = load_manifests([manifest]).kafka_sources
-    orders = next(s for s in load_manifests([MANIFESTS]).kafka_sources if s.name == "orders")
+    orders = next(s for s in load_manifests([ROOT / MANIFESTS]).kafka_sources if s.name == "orders")
     process_order = running.enter_context(function(ROOT / "functions", "process_order", "--asgi"))
-    resolve = {service.name: process_order for service in load_manifests([MANIFESTS]).services}
+    resolve = {
+        service.name: process_order for service in load_manifests([ROOT / MANIFESTS]).services
+    }
     servers = os.environ["KAFKA_BOOTSTRAP_SERVERS"]
     return {
         "events to nothing": events_per_s(
@@ -204,7 +207,7 @@ def event_rates(
             lambda: max(placed + before - int(httpx.get(nothing).text), 0),
         ),
         "events to process_order": events_per_s(
-            source_command([MANIFESTS], orders, servers, resolve), lambda: pending(database)
+            source_command([ROOT / MANIFESTS], orders, servers, resolve), lambda: pending(database)
         ),
     }
 

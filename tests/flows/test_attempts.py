@@ -9,6 +9,7 @@ import pytest
 
 from orderflow.database.connection import Connection
 from orderflow.events.attempts import MAX_ATTEMPTS
+from orderflow_cli.project import groups_of, kafka_sources
 from orderflow_cli.topics import lag
 from tests.support.brokers import OpenBroker
 from tests.support.kafka_topics import Record, produce, records
@@ -99,5 +100,8 @@ def test_attempts_are_counted_across_deaths_until_the_event_is_given_up(shop: Sh
 
     # What was given up is tried all the same when sweep announces it again.
     shop.await_status(order_id, "confirmed", within_s=WITHIN_S)
-    eventually(lambda: set(lag(shop.servers[1]).values()) == {0}, within_s=WITHIN_S)
+    eventually(
+        lambda: set(lag(shop.servers[1], groups_of(kafka_sources())).values()) == {0},
+        within_s=WITHIN_S,
+    )
     assert shop.proof([order_id]).holds

@@ -1,5 +1,6 @@
 """The `orderflow` command, as a person and as a script use it."""
 
+import asyncio
 import json
 import re
 import shlex
@@ -15,15 +16,21 @@ from urllib.parse import quote
 import httpx
 import pytest
 import yaml
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from knative_local.ports import LOOPBACK, free_port
 from knative_local.servers.postgres import embedded_postgres
-from knative_local.supervisor.spec import program
+from knative_local.supervisor.spec import Task, program
+from knative_local.supervisor.supervisor import Supervisor
 from orderflow.database.connection import Connection
+from orderflow_cli import project
 from orderflow_cli.audit.checks import CHECKS
-from orderflow_cli.topics import TOPICS
+from orderflow_cli.topics import TOPICS, lag
 from tests.support.brokers import OpenBroker
+from tests.support.commands import orderflow, refused_up, said
+from tests.support.kafka_topics import Record, produce
 from tests.support.shop import (
+    DEADLINE_S,
     FUNCTIONS,
     ROOT,
     STOPPED_WITHIN_S,
@@ -32,11 +39,23 @@ from tests.support.shop import (
     clean_environment,
     eventually,
     of_group,
-    orderflow,
     reference,
     start,
 )
 
+NEEDS_DATABASE = [
+    ["status"],
+    ["audit"],
+    ["migrate"],
+    ["explain", "x"],
+    ["retry", "x"],
+    ["dead-letters", "list"],
+    ["dead-letters", "show", "1"],
+    ["dead-letters", "redrive", "1"],
+    ["dead-letters", "discard", "1"],
+    ["dead-letters", "redrives"],
+]
+NEEDS_KAFKA = [["topics"]]
 # How to stop `up`, its exit status then, and within how many seconds nothing of it runs.
 STOPS = [
     (signal.SIGTERM, 0, 0.5),
@@ -65,7 +84,7 @@ def in_manifests() -> set[tuple[str, str]]:
 
 @pytest.mark.any_broker
 def test_up_shows_where_it_is_and_commands_that_work_as_they_stand(shop: Shop) -> None:
-    eventually(lambda: "  Kafka  " in shop.printed.read_text())  # the banner's last line
+    eventually(lambda: "export KAFKA_" in shop.printed.read_text())  # the banner's last line
     printed = shop.printed.read_text()
     banner = printed[printed.index("OrderFlow is ready") :]
     commands = re.findall(r"^  (curl (?:.*\\\n)*.*)$", banner, re.MULTILINE)
@@ -84,7 +103,7 @@ def test_up_shows_where_it_is_and_commands_that_work_as_they_stand(shop: Shop) -
 
 @pytest.mark.any_broker
 def test_ps_lists_every_component_alive_and_ready(shop: Shop) -> None:
-    listed = json.loads(orderflow("ps", "--data", str(shop.data)).stdout)
+    listed = json.loads(orderflow("ps", "--data", shop.data, "--json").stdout)
 
     added = {("postgres", "PostgreSQL"), ("broker", "Broker"), ("gateway", "Gateway")}
     assert {(c["name"], c["kind"]) for c in listed} == in_manifests() | added
@@ -95,17 +114,27 @@ def test_ps_lists_every_component_alive_and_ready(shop: Shop) -> None:
     assert ports["gateway"] == shop.port
 
 
-def test_ps_of_nothing_is_an_empty_list(tmp_path: Path) -> None:
-    listed = orderflow("ps", "--data", str(tmp_path))
+def test_ps_shows_people_a_table(shop: Shop) -> None:
+    listed = orderflow("ps", "--data", shop.data)
 
-    assert (listed.returncode, json.loads(listed.stdout)) == (0, [])
+    rows = [line.strip("│").split("│") for line in listed.stdout.splitlines() if "│" in line]
+    shown = {(name.strip(), kind.strip(), state.strip()) for name, kind, state, *_ in rows}
+    assert shown == {(c["name"], c["kind"], "ready") for c in shop.components()}
+
+
+def test_ps_of_nothing_says_so_and_is_an_empty_list(tmp_path: Path) -> None:
+    listed = orderflow("ps", "--data", tmp_path)
+    as_json = orderflow("ps", "--data", tmp_path, "--json")
+
+    assert (listed.status, listed.stdout) == (0, f"nothing runs in {tmp_path}\n")
+    assert (as_json.status, json.loads(as_json.stdout)) == (0, [])
 
 
 @pytest.mark.any_broker
 def test_status_tells_what_is_open_and_who_is_behind(shop: Shop) -> None:
     oldest = shop.placed("backordered", item=reference("item"), quantity=1)
 
-    status = json.loads(orderflow("status", "--data", str(shop.data)).stdout)
+    status = json.loads(orderflow("status", "--data", shop.data).stdout)
 
     assert status["orders"]["backordered"] >= 1
     assert status["oldest_open_order"].keys() == {"order_id", "status", "placed_at"}
@@ -120,7 +149,7 @@ def test_status_tells_what_is_open_and_who_is_behind(shop: Shop) -> None:
 
 def test_status_of_a_shop_at_rest_has_no_backlog(shop: Shop) -> None:
     shop.placed("backordered", item=reference("item"), quantity=1)
-    where = ["--data", str(shop.data), "--kafka", shop.servers[1]]
+    where = ["--data", shop.data, "--kafka", shop.servers[1]]
 
     def at_rest() -> bool:
         status = json.loads(orderflow("status", *where).stdout)
@@ -135,10 +164,10 @@ def test_explain_tells_a_person_and_a_program_what_get_order_says(shop: Shop) ->
     shop.placed("backordered", order_id=order_id, item=item, quantity=3)
     shown = shop.call("GET", f"/order/{quote(order_id)}").json()
 
-    told = orderflow("explain", order_id, "--data", str(shop.data))
+    told = orderflow("explain", order_id, "--data", shop.data)
     as_json = orderflow("explain", order_id, "--json", "--postgres", shop.servers[0])
 
-    assert told.returncode == as_json.returncode == 0
+    assert told.status == as_json.status == 0
     assert f"order {order_id}  backordered" in told.stdout
     assert f"waits for   stock: 3 more {item}" in told.stdout
     assert f"""  POST /inventory {{"item": "{item}", "adjust": 3}}""" in told.stdout.splitlines()
@@ -152,10 +181,10 @@ def test_explain_tells_a_person_and_a_program_what_get_order_says(shop: Shop) ->
 def test_unknown_order_is_said_in_one_line(shop: Shop, command: str) -> None:
     order_id = reference()
 
-    refused = orderflow(command, order_id, "--data", str(shop.data))
+    refused = orderflow(command, order_id, "--data", shop.data)
 
-    assert refused.returncode == 1
-    assert said(refused) == f"orderflow: there is no order {order_id}"
+    assert refused.status == 1
+    assert said(refused) == f"there is no order {order_id}"
 
 
 @pytest.mark.any_broker
@@ -177,13 +206,13 @@ def test_retry_moves_an_order_that_is_announced_no_more(shop: Shop, named: bool)
         SELECT position, 1, :id, 1 FROM stuck""",
         id=order_id,
     )
-    explained = orderflow("explain", order_id, "--data", str(shop.data)).stdout
+    explained = orderflow("explain", order_id, "--data", shop.data).stdout
     command = shlex.split(explained.splitlines()[-1]) if named else ["", "retry", "--attention"]
 
-    retried = orderflow(*command[1:], "--data", str(shop.data))
+    retried = orderflow(*command[1:], "--data", shop.data)
 
     assert f"order {order_id} will be announced within 10 s" in retried.stdout.splitlines()
-    assert retried.returncode == 0
+    assert retried.status == 0
     shop.await_status(order_id, "backordered")
 
 
@@ -191,20 +220,20 @@ def test_retry_moves_an_order_that_is_announced_no_more(shop: Shop, named: bool)
 def test_retry_of_an_order_that_is_decided_says_why_not(shop: Shop) -> None:
     order_id = shop.placed("backordered", item=reference("item"), quantity=1)
 
-    refused = orderflow("retry", order_id, "--data", str(shop.data))
+    refused = orderflow("retry", order_id, "--data", shop.data)
 
-    assert refused.returncode == 1
+    assert refused.status == 1
     told = f"order {order_id} is backordered; only what is pending is announced again"
-    assert said(refused) == f"orderflow: {told}"
+    assert said(refused) == f"{told}"
 
 
 @pytest.mark.any_broker
 @pytest.mark.parametrize("arguments", [[], ["x", "--attention"]], ids=str)
 def test_retry_wants_either_ids_or_all(shop: Shop, arguments: list[str]) -> None:
-    refused = orderflow("retry", *arguments, "--data", str(shop.data))
+    refused = orderflow("retry", *arguments, "--data", shop.data)
 
-    assert refused.returncode == 1
-    assert said(refused) == "orderflow: give either the ids of orders or --attention"
+    assert refused.status == 1
+    assert said(refused) == "give either the ids of orders or --attention"
 
 
 def test_migrations_are_applied_once_by_however_many(empty_database: str) -> None:
@@ -222,7 +251,7 @@ def test_migrations_are_applied_once_by_however_many(empty_database: str) -> Non
     names = sorted(path.stem for path in ROOT.glob("shared/orderflow/database/migrations/*.sql"))
     told = sorted(line for line in applied if line != "nothing to apply")
     assert told == [f"applied {name}" for name in names]
-    assert (again.returncode, again.stdout) == (0, "nothing to apply\n")
+    assert (again.status, again.stdout) == (0, "nothing to apply\n")
 
 
 @pytest.fixture
@@ -231,7 +260,7 @@ def audited(shop: Shop) -> Iterator[str]:
     server, name = shop.servers[0].rpartition("/")[0], reference("audited").replace("-", "_")
     with closing(Connection(shop.servers[0])) as connection:
         connection.script(f"CREATE DATABASE {name}")
-        assert orderflow("migrate", "--postgres", f"{server}/{name}").returncode == 0
+        assert orderflow("migrate", "--postgres", f"{server}/{name}").status == 0
         with closing(Connection(f"{server}/{name}")) as own:
             own.script("INSERT INTO stock (item, on_hand) VALUES ('Lamp [bold]', 7)")
         yield f"{server}/{name}"
@@ -242,9 +271,9 @@ def audited(shop: Shop) -> Iterator[str]:
 def test_audit_of_a_shop_at_work_ticks_off_every_check(shop: Shop) -> None:
     shop.placed("backordered", item=reference("item"), quantity=1)
 
-    printed = orderflow("audit", "--data", str(shop.data))
+    printed = orderflow("audit", "--data", shop.data)
 
-    assert printed.returncode == 0, printed.stdout
+    assert printed.status == 0, printed.stdout
     assert printed.stdout.count("✔") == len(CHECKS)
     assert f"{len(CHECKS)}/{len(CHECKS)}" in printed.stderr
 
@@ -254,7 +283,7 @@ def test_audit_names_what_differs_and_what_to_do_for_people_and_programs(audited
     for_people = orderflow("audit", "--postgres", audited)
     for_programs = orderflow("audit", "--postgres", audited, "--json")
 
-    assert for_people.returncode == for_programs.returncode == 1
+    assert for_people.status == for_programs.status == 1
     assert for_people.stdout.count("✘") == 1
     assert "Lamp [bold]" in for_people.stdout
     assert "audit --repair --by NAME" in for_people.stdout
@@ -271,7 +300,7 @@ def test_repair_tells_each_entry_it_wrote_and_audits_again(audited: str) -> None
     mended = orderflow("audit", "--postgres", audited, "--repair", "--by", "Ada")
     again = orderflow("audit", "--postgres", audited, "--repair", "--by", "Ada", "--json")
 
-    assert mended.returncode == again.returncode == 0
+    assert mended.status == again.status == 0
     (line,) = (line for line in mended.stdout.splitlines() if line.startswith("mended"))
     assert "Lamp [bold]" in line
     assert "on hand +7, reserved +0; repaired by Ada" in line
@@ -284,9 +313,9 @@ def test_repair_tells_each_entry_it_wrote_and_audits_again(audited: str) -> None
 def test_repair_by_nobody_is_refused_in_one_line(audited: str) -> None:
     refused = orderflow("audit", "--postgres", audited, "--repair")
 
-    assert refused.returncode != 0
+    assert refused.status != 0
     assert "give --by NAME" in said(refused)
-    assert orderflow("audit", "--postgres", audited).returncode == 1
+    assert orderflow("audit", "--postgres", audited).status == 1
 
 
 def test_topics_are_created_once(open_broker: OpenBroker) -> None:
@@ -294,7 +323,7 @@ def test_topics_are_created_once(open_broker: OpenBroker) -> None:
         first = orderflow("topics", "--kafka", broker.address)
         second = orderflow("topics", KAFKA_BOOTSTRAP_SERVERS=broker.address)
 
-    assert first.returncode == second.returncode == 0
+    assert first.status == second.status == 0
     assert sorted(first.stdout.splitlines()) == sorted(f"created {name}" for name in TOPICS)
     assert second.stdout == "nothing to create\n"
 
@@ -311,6 +340,9 @@ def test_orders_outlive_every_way_to_stop_beside_another_shop(shop: Shop, tmp_pa
         assert other.stop(how) == status
 
         eventually(partial(none_runs, groups), within_s=within_s)
+        listed = orderflow("ps", "--data", other.data).stdout
+        assert listed == f"nothing runs in {other.data}\n"  # whatever was written of it
+        assert said(orderflow("audit", "--data", other.data)).startswith("no stack runs in")
     assert {shop.call("GET", f"/order/{order_id}").status_code for order_id in order_ids} == {404}
 
 
@@ -320,17 +352,15 @@ def none_runs(groups: list[int]) -> bool:
 
 @pytest.mark.any_broker
 def test_taken_port_is_said_in_one_line(shop: Shop, tmp_path: Path) -> None:
-    refused = orderflow("up", "--port", str(shop.port), "--data", str(tmp_path))
+    refused = refused_up("--port", shop.port, "--data", tmp_path)
 
-    assert refused.returncode not in {0, -signal.SIGTERM}
-    assert said(refused) == f"orderflow: port {shop.port} is taken: choose another with --port"
+    assert said(refused) == f"port {shop.port} is taken: choose another with --port"
 
 
 @pytest.mark.any_broker
 def test_data_directory_in_use_is_said_in_one_line(shop: Shop) -> None:
-    refused = orderflow("up", "--port", str(free_port()), "--data", str(shop.data))
+    refused = refused_up("--port", free_port(), "--data", shop.data)
 
-    assert refused.returncode != 0
     assert f"is in use by process {shop.process.pid}" in said(refused)
 
 
@@ -343,41 +373,119 @@ def test_data_directory_in_use_is_said_in_one_line(shop: Shop) -> None:
         ("postgresql://postgres@localhost:port/postgres", "postgresql://"),
     ],
 )
-@pytest.mark.parametrize("command", ["up", "migrate", "status", "audit"])
-def test_bad_database_is_said_in_one_line(
-    shop: Shop, tmp_path: Path, command: str, url: str, reason: str
-) -> None:
-    broker = shop.servers[1]
-    flags = {
-        "up": ["--port", str(free_port()), "--data", str(tmp_path / "data"), "--kafka", broker],
-        "status": ["--data", str(tmp_path / "data"), "--kafka", broker],
-    }
+def test_bad_database_is_said_in_one_line(tmp_path: Path, url: str, reason: str) -> None:
+    where, broker = ["--data", tmp_path / "data", "--postgres", url], ["--kafka", f"{LOOPBACK}:1"]
 
-    refused = orderflow(command, "--postgres", url, *flags.get(command, []))
-
-    assert refused.returncode != 0
-    assert reason in said(refused)
-
-
-def test_missing_setting_is_named_in_one_line() -> None:
-    refused = orderflow("migrate")
-
-    assert refused.returncode != 0
-    assert "DATABASE_URL" in said(refused)
+    assert reason in said(refused_up("--port", free_port(), *where, *broker))
+    assert reason in said(orderflow("status", *where, *broker))
+    assert reason in said(orderflow("migrate", *where))
+    assert reason in said(orderflow("audit", *where))
 
 
 def test_broker_that_does_not_answer_is_said_in_one_line() -> None:
     refused = orderflow("topics", "--kafka", f"{LOOPBACK}:1")
 
-    assert refused.returncode != 0
-    assert said(refused).startswith("orderflow: Kafka does not answer")
+    assert said(refused).startswith("Kafka does not answer")
 
 
-def said(refused: subprocess.CompletedProcess[str]) -> str:
-    """The one line in which a command says why it did not do it."""
-    assert "Traceback" not in refused.stderr + refused.stdout
-    (line,) = refused.stderr.splitlines()
-    return line
+@pytest.mark.parametrize("words", [*NEEDS_DATABASE, *NEEDS_KAFKA], ids=" ".join)
+def test_where_no_stack_runs_it_says_what_to_do(tmp_path: Path, words: list[str]) -> None:
+    refused = orderflow(*words, "--data", tmp_path)
+
+    start = f"no stack runs in {tmp_path}: start it with `orderflow up`, or give --data or "
+    flag = "--kafka" if words in NEEDS_KAFKA else "--postgres"
+    assert said(refused).startswith(f"{start}{flag}")
+    assert ("--kafka" in said(refused)) == (words in [*NEEDS_KAFKA, ["status"]])
+
+
+def test_a_setting_that_is_wrong_is_named_rather_than_that_no_stack_runs(tmp_path: Path) -> None:
+    refused = orderflow("audit", "--data", tmp_path, DATABASE_URL="mysql://root@localhost/orders")
+
+    assert said(refused).startswith("set these environment variables: DATABASE_URL: ")
+
+
+async def test_a_stack_on_servers_of_the_users_own_wants_them_named(tmp_path: Path) -> None:
+    async with Supervisor(tmp_path) as supervisor:
+        supervisor.add(Task("sweep-tick", "PingSource", partial(asyncio.sleep, DEADLINE_S)))
+        await supervisor.start()
+        refused = orderflow("status", "--data", tmp_path, "--kafka", "kafka:9092")
+
+    assert said(refused) == f"the stack in {tmp_path} was started with --postgres: give it here too"
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["up", "--port", "80000"], "Invalid value for '--port'"),
+        (["up", "--port", "0"], "Invalid value for '--port'"),
+        (["up", "--port", "http"], "Invalid value for '--port'"),
+        (["up", "--data", "README.md"], "Invalid value for '--data'"),
+        (["up", "--data"], "Option '--data' requires an argument"),
+        (["up", "now"], "Got unexpected extra argument"),
+        (["ps", "--data", "README.md"], "Invalid value for '--data'"),
+        (["status", "--data", "README.md/data"], "README.md/data/runtime.json: Not a directory"),
+        (["topics", "--replicas", "0"], "Invalid value for '--replicas'"),
+        (["explain"], "Missing argument 'order_id'"),
+        (["dead-letters", "show", "one"], "Invalid value for 'ID'"),
+        (["dead-letters", "list", "--sort"], "No such option: --sort"),
+        (["start"], "No such command 'start'"),
+    ],
+    ids=str,
+)
+def test_a_wrong_word_is_said_in_one_line(words: list[str], reason: str) -> None:
+    assert reason in said(orderflow(*words))
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--data", "/proc/orderflow"], "/proc/orderflow: "),
+        (["--data", "README.md/data"], "README.md/data: Not a directory"),
+        (["--project", "tests"], "tests is no project: there is no infra/knative in it"),
+    ],
+    ids=str,
+)
+def test_a_wrong_folder_is_said_in_one_line(words: list[str], reason: str) -> None:
+    assert reason in said(refused_up(*words))
+
+
+def test_without_a_project_there_is_nothing_to_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(project, "CHECKOUT", tmp_path / "site-packages")
+
+    refused = orderflow("up", cwd=tmp_path)
+
+    assert "run this in a checkout of OrderFlow, or name one with --project FOLDER" in said(refused)
+
+
+@pytest.mark.parametrize(
+    "command", [[program("orderflow")], [sys.executable, "-m", "orderflow_cli"]], ids=len
+)
+def test_it_is_a_program_and_a_module(tmp_path: Path, command: list[str]) -> None:
+    words = [*command, "ps", "--data", str(tmp_path)]
+
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, check=True)
+
+    assert (done.stdout, done.stderr) == (f"nothing runs in {tmp_path}\n", "")
+
+
+@pytest.mark.any_broker
+def test_lag_is_of_every_partition_and_topic_of_a_group(open_broker: OpenBroker) -> None:
+    first, second, none = (reference("topic") for _ in range(3))
+    written = [Record(first, str(number).encode(), b"", ()) for number in range(20)]
+    written += [Record(second, b"", b"", ())] * 2
+    with open_broker() as broker:
+        admin = AdminClient({"bootstrap.servers": broker.address})
+        for made in admin.create_topics([NewTopic(first, 5), NewTopic(second, 1)]).values():
+            made.result(DEADLINE_S)
+        for record in written:
+            produce(broker.address, record)
+        behind = lag(broker.address, {"both": (first, second), "other": (none,)})
+
+    # Of each partition, the embedded broker tells of the last batch only with the next one.
+    assert len(written) - 6 <= behind["both"] <= len(written)
+    assert behind["other"] == 0
 
 
 @contextmanager

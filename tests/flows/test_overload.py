@@ -13,7 +13,7 @@ from knative_local.manifests.loader import load_manifests
 from knative_local.ports import LOOPBACK, accepts, free_port
 from orderflow.database.connection import Connection
 from orderflow.server.admission import MAX_RETRY_AFTER_S, MAX_WAITING, raise_open_file_limit
-from orderflow_cli.stack import MANIFESTS
+from orderflow_cli.project import CHECKOUT, MANIFESTS
 from orderflow_cli.topics import create_topics
 from tests.support.callers import (
     Function,
@@ -53,8 +53,10 @@ def database(environment: None, postgres: str) -> Iterator[Connection]:
 def gateway(function: Function) -> Iterator[int]:
     """The gateway, with every function at this one; yields its port."""
     port = free_port()
-    resolve = {service.name: function.url for service in load_manifests([MANIFESTS]).services}
-    command = gateway_command([MANIFESTS], resolve, host=LOOPBACK, port=port)
+    resolve = {
+        service.name: function.url for service in load_manifests([CHECKOUT / MANIFESTS]).services
+    }
+    command = gateway_command([CHECKOUT / MANIFESTS], resolve, host=LOOPBACK, port=port)
     with subprocess.Popen(command) as running:
         eventually(lambda: accepts(port, 0.1))
         yield port

@@ -14,12 +14,14 @@ import pytest
 import yaml
 
 from knative_local.ports import LOOPBACK
+from orderflow_cli.project import groups_of, kafka_sources
 from orderflow_cli.topics import PARTITIONS, lag
 from tests.support.brokers import OpenBroker
+from tests.support.commands import orderflow
 from tests.support.kafka_client import Kafka
 from tests.support.kafka_sources import running_sources
 from tests.support.kcat import Put, put, require_kcat
-from tests.support.shop import ROOT, Shop, eventually, open_shop, orderflow, reference
+from tests.support.shop import ROOT, Shop, eventually, open_shop, reference
 
 WITHIN_S = 60.0
 AT_ONCE = 4
@@ -185,7 +187,7 @@ def await_kept(shop: Shop, marks: dict[str, str]) -> None:
 
 
 def no_lag(shop: Shop) -> bool:
-    return set(lag(shop.servers[1]).values()) == {0}
+    return set(lag(shop.servers[1], groups_of(kafka_sources())).values()) == {0}
 
 
 def test_poison_on_every_topic_is_kept_with_its_reason_and_holds_nothing_up(shop: Shop) -> None:

@@ -13,8 +13,9 @@ import pytest
 
 from orderflow.events.announcements import order_placed
 from orderflow.events.models import to_kafka
+from tests.support.commands import orderflow
 from tests.support.kafka_topics import Record, produce, records
-from tests.support.shop import Shop, eventually, orderflow, reference
+from tests.support.shop import Shop, eventually, reference
 
 REDRIVEN_WITHIN_S = 45.0  # the next sweep, and a slow machine
 TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
@@ -85,8 +86,8 @@ def over_http(shop: Shop, ids: Sequence[int]) -> int:
 def by_command(shop: Shop, ids: Sequence[int]) -> int:
     """Have letters sent again by a command; return the number of the redrive."""
     words = ["--rate", "1000", "--data", str(shop.data), "--json"]
-    done = orderflow("dead-letters", "redrive", *map(str, ids), *words)
-    assert done.returncode == 0, done.stderr
+    done = orderflow("dead-letters", "redrive", *ids, *words)
+    assert done.status == 0, done.stderr
     return int(json.loads(done.stdout)["redrive"])
 
 

@@ -2,56 +2,26 @@
 
 import getpass
 import json
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import pytest
 
 from orderflow.database.connection import Connection
 from orderflow.dead_letters.resending import send_due
-from orderflow_cli.app import main
+from tests.support.commands import Done, orderflow, said
 from tests.support.dead_letters import keep, keep_many, make_letter, state_of
 from tests.support.function_calls import reference
-
-
-class Done(NamedTuple):
-    """What a command printed, and its exit status."""
-
-    status: int
-    stdout: str
-    stderr: str
-
 
 Command = Callable[..., Done]
 
 
 @pytest.fixture
-def dead_letters(
-    postgres: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Command:
-    """Runs one of the commands on the tests' database, in this process: it starts at once."""
-
-    def run(*arguments: object) -> Done:
-        words = ["orderflow", "dead-letters", *map(str, arguments), "--postgres", postgres]
-        monkeypatch.setattr(sys, "argv", words)
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed, code = capsys.readouterr(), ended.value.code
-        if isinstance(code, str):  # which the interpreter prints when it ends
-            return Done(1, printed.out, f"{printed.err}{code}\n")
-        return Done(int(code or 0), printed.out, printed.err)
-
-    return run
-
-
-def said(refused: Done) -> str:
-    """The one line in which a command says why it did not do it."""
-    assert (refused.status != 0, refused.stdout) == (True, "")
-    (line,) = refused.stderr.splitlines()
-    return line
+def dead_letters(postgres: str) -> Command:
+    """Runs one of the commands on the tests' database."""
+    return partial(orderflow, "dead-letters", DATABASE_URL=postgres)
 
 
 def record_of(dead_letters: Command, redrive: int) -> dict[str, Any]:
@@ -174,7 +144,7 @@ def test_without_one_selection_it_says_what_to_give(
 ) -> None:
     refused = dead_letters(action, *given)
 
-    assert said(refused).startswith("orderflow: give one of these: ids of letters; filters")
+    assert said(refused).startswith("give one of these: ids of letters; filters")
 
 
 @pytest.mark.parametrize(
@@ -194,4 +164,4 @@ def test_without_one_selection_it_says_what_to_give(
 def test_what_is_wrong_is_said_in_one_line(
     dead_letters: Command, words: list[str], reason: str
 ) -> None:
-    assert said(dead_letters(*words)).startswith(f"orderflow: {reason}")
+    assert said(dead_letters(*words)).startswith(reason)

@@ -10,8 +10,7 @@ import pytest
 from orderflow.database.connection import Connection
 from orderflow.events import attempts
 from orderflow.events.announcements import change_told_id, order_placed_id
-from orderflow_cli import retries
-from orderflow_cli.retries import Retried, retry_marked, retry_orders
+from orderflow_cli.commands.retry import Retried, retry_marked, retry_orders
 from tests.support.function_calls import (
     apply,
     client_of,
@@ -276,9 +275,8 @@ async def test_only_pending_orders_are_retried_and_the_others_say_why(
 
 
 async def test_all_that_asks_for_a_person_is_retried_and_nothing_else(
-    database: Connection, monkeypatch: pytest.MonkeyPatch
+    database: Connection,
 ) -> None:
-    monkeypatch.setattr(retries, "AT_ONCE", 2)
     marked = [await place() for _ in range(5)]
     other, shut, item = await place(), await ordered(), reference("item")
     change_id = (await tell(item, stock=1)).json()["change_id"]
@@ -293,7 +291,7 @@ async def test_all_that_asks_for_a_person_is_retried_and_nothing_else(
     )
     database.run(sql, i=change_told_id(item, change_id))
 
-    done = list(retry_marked(database))
+    done = list(retry_marked(database, at_once=2))
 
     orders = [order_id for some in done for order_id in some.orders]
     changes = [change for some in done for change in some.changes]

@@ -20,8 +20,8 @@ import httpx
 from knative_local.ports import LOOPBACK, free_port
 from knative_local.supervisor.state_file import ComponentState, read_state
 from orderflow.database.connection import Connection
+from orderflow_cli.addresses import addresses
 from orderflow_cli.audit.proof import Proof, pending, prove
-from orderflow_cli.stack import addresses
 
 T = TypeVar("T")
 NewShop = Callable[[], AbstractContextManager["Shop"]]
@@ -201,19 +201,6 @@ def open_shop(
         if shop.process.poll() is None:
             shop.process.send_signal(signal.SIGTERM)
         shop.process.wait(DEADLINE_S * 2)
-
-
-def orderflow(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run one command of `orderflow` to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "orderflow_cli", *arguments],
-        cwd=ROOT,
-        env=clean_environment() | environment,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
 
 
 def clean_environment() -> dict[str, str]:

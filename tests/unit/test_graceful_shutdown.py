@@ -3,7 +3,7 @@
 from knative_local.manifests.loader import load_manifests
 from knative_local.supervisor.spec import DEFAULT_GRACE_S
 from orderflow.server.graceful_shutdown import BUSY_S, FINISH_S, LAME_DUCK_S, QUIET_MARGIN_S, watch
-from orderflow_cli.stack import MANIFESTS
+from orderflow_cli.project import CHECKOUT, MANIFESTS
 
 KEEP_ALIVE_S = 2.0  # gunicorn's default for idle connections, which functions-framework leaves
 LEAVING_S = 1.0  # uvicorn's own way out, once nothing is left to do
@@ -12,7 +12,7 @@ LEAVING_S = 1.0  # uvicorn's own way out, once nothing is left to do
 def test_longest_stop_fits_into_every_grace() -> None:
     longest_s = LAME_DUCK_S + KEEP_ALIVE_S + QUIET_MARGIN_S + BUSY_S + FINISH_S + LEAVING_S
 
-    graces_s = [s.revision.timeout_seconds for s in load_manifests([MANIFESTS]).services]
+    graces_s = [s.revision.timeout_seconds for s in load_manifests([CHECKOUT / MANIFESTS]).services]
     assert longest_s < min(DEFAULT_GRACE_S, *graces_s)
 
 

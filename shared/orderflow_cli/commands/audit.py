@@ -1,15 +1,14 @@
 """`orderflow audit`: the audit as it goes, its outcome for a person or a program, and repairs."""
 
 from contextlib import closing
-from typing import Any
 
-import orjson
 from rich.console import Console
 
 from orderflow.database.connection import Connection
 from orderflow_cli.audit.checks import ANSWER_TIMEOUT_S, CHECKS, Audit, audit
 from orderflow_cli.audit.repair import Mend, repair
 from orderflow_cli.audit.tables import show_audit, show_mend
+from orderflow_cli.output import say_json
 from orderflow_cli.progress import bar
 
 
@@ -30,7 +29,7 @@ def audit_command(url: str, *, by: str | None = None, as_json: bool = False) -> 
             printed = {**again.as_json(), "repairs": mended, "before": printed}
             audited = again
     if as_json:
-        _print_json(printed)
+        say_json(printed)
     return audited.holds
 
 
@@ -49,8 +48,3 @@ def _repair(connection: Connection, console: Console, by: str) -> list[Mend]:
         mends.append(mend)
     console.print(f"{len(mends)} mended")
     return mends
-
-
-def _print_json(printed: dict[str, Any]) -> None:
-    text = orjson.dumps(printed, option=orjson.OPT_INDENT_2).decode()
-    Console(soft_wrap=True, highlight=False, markup=False).print(text)

@@ -1,6 +1,8 @@
-"""The calls of the demo: what a busy hour of a shop sends, made from a fixed seed."""
+"""The calls of the demo, what a busy hour of a shop sends, from a fixed seed; and the answers."""
 
 import random
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -23,6 +25,23 @@ class Call(NamedTuple):
     kind: str
     order_id: str
     request: bytes
+
+
+@dataclass
+class Placed:
+    """What the callers saw."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    latencies_ms: list[float] = field(default_factory=list)
+    accepted: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def count(self, call: Call, status: int, seconds: float) -> None:
+        """Take in the status of one answer, and how long it took."""
+        self.statuses[status] += 1
+        self.latencies_ms.append(seconds * 1000)
+        if status in (200, 201):
+            self.accepted.append(call.order_id)
 
 
 def items() -> dict[str, int]:

@@ -3,11 +3,8 @@
 import asyncio
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +13,13 @@ import uvloop
 from rich.console import Console
 
 from knative_local.http_client.client import Client
-from knative_local.http_client.connection import Response
 from knative_local.ports import free_port
 from orderflow.database.connection import Connection, statement
 from orderflow_cli.audit.proof import prove
-from orderflow_cli.demo.orders import Call, calls, items, post
+from orderflow_cli.demo.orders import Call, Placed, calls, items, post
 from orderflow_cli.demo.tables import proof_table, summary
 from orderflow_cli.progress import bar, starting
-from orderflow_cli.stack import Stack
+from orderflow_cli.stack import Stack, open_stack
 
 FIGURES = statement(Path(__file__).parent / "figures.sql")
 SHORT_ITEMS = statement(Path(__file__).parent / "short_items.sql")
@@ -31,23 +27,6 @@ CONNECTIONS = 32
 ANSWER_TIMEOUT_S = 30.0
 SETTLED_WITHIN_S = 120.0  # far above what it takes: then the proof says what is missing
 POLL_S = 0.1
-
-
-@dataclass
-class Placed:
-    """What the callers saw."""
-
-    statuses: Counter[int] = field(default_factory=Counter)
-    latencies_ms: list[float] = field(default_factory=list)
-    accepted: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-
-    def note(self, call: Call, response: Response, seconds: float) -> None:
-        """Take in one answer."""
-        self.statuses[response.status] += 1
-        self.latencies_ms.append(seconds * 1000)
-        if response.status in (200, 201):
-            self.accepted.append(call.order_id)
 
 
 def demo(console: Console) -> bool:
@@ -60,8 +39,8 @@ async def _demo(console: Console) -> bool:
     async with AsyncExitStack() as running:
         folder = running.enter_context(tempfile.TemporaryDirectory(prefix="orderflow-demo-"))
         with starting(console) as progress:
-            stack = Stack(Path(folder), port=free_port(), progress=progress)
-            await running.enter_async_context(stack)
+            opening = open_stack(Path(folder), port=free_port(), progress=progress)
+            stack = await running.enter_async_context(opening)
         return await _story(console, stack, ready_s=time.perf_counter() - started)
 
 
@@ -86,42 +65,41 @@ async def _story(console: Console, stack: Stack, ready_s: float) -> bool:
 
 async def _place(console: Console, url: str) -> Placed:
     placed, todo = Placed(), calls(url)
+
+    async def draw() -> None:
+        while True:
+            await asyncio.sleep(POLL_S)
+            advance(len(placed.latencies_ms))
+
     with bar(console, "placing orders", len(todo)) as advance:
-        drawing = asyncio.create_task(_draw(advance, placed))
+        drawing = asyncio.create_task(draw())
         started = time.perf_counter()
-        await _send(url, todo, placed.note)
+        await _send(url, todo, placed)
         placed.seconds = time.perf_counter() - started
         drawing.cancel()
-        advance(len(placed.latencies_ms), len(todo))
+        advance(len(placed.latencies_ms))
     return placed
 
 
 async def _stock(url: str, kind: str, units: dict[str, int]) -> None:
     bodies = [{"item": item, kind: count} for item, count in units.items()]
-    await _send(url, [Call("stock", "", post(url, "/inventory", body)) for body in bodies])
+    await _send(
+        url, [Call("stock", "", post(url, "/inventory", body)) for body in bodies], Placed()
+    )
 
 
-async def _send(
-    url: str, todo: Sequence[Call], note: Callable[[Call, Response, float], None] | None = None
-) -> None:
+async def _send(url: str, todo: Sequence[Call], placed: Placed) -> None:
     client = Client(url, timeout_s=ANSWER_TIMEOUT_S, size=CONNECTIONS)
     left = iter(todo)
 
-    async def caller(left: Iterator[Call]) -> None:
+    async def caller() -> None:
         for call in left:
             started = time.perf_counter()
             response = await client.post(call.request)
-            if note is not None:
-                note(call, response, time.perf_counter() - started)
+            placed.count(call, response.status, time.perf_counter() - started)
 
-    await asyncio.gather(*(caller(left) for _ in range(CONNECTIONS)))
+    await asyncio.gather(*(caller() for _ in range(CONNECTIONS)))
     client.close()
-
-
-async def _draw(advance: Callable[[int], None], placed: Placed) -> None:
-    while True:
-        await asyncio.sleep(POLL_S)
-        advance(len(placed.latencies_ms))
 
 
 async def _until(console: Console, database: Connection, what: str, left: str) -> None:
@@ -130,7 +108,7 @@ async def _until(console: Console, database: Connection, what: str, left: str) -
     with bar(console, what, total) as advance:
         while todo and time.monotonic() < deadline:
             await asyncio.sleep(POLL_S)
-            todo = (await asyncio.to_thread(partial(_figures, database)))[left]
+            todo = (await asyncio.to_thread(_figures, database))[left]
             total = max(total, todo)
             advance(total - todo, total)
 

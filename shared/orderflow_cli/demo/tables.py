@@ -1,16 +1,16 @@
 """The demo's tables: what happened, at a glance."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.table import Table
 
 from orderflow_cli.audit.proof import Proof
+from orderflow_cli.demo.orders import Placed
 
-if TYPE_CHECKING:
-    from orderflow_cli.demo.run import Placed
+SHARES = 0.5, 0.95, 0.99
 
 
-def summary(placed: "Placed", figures: dict[str, Any], ready_s: float) -> Table:
+def summary(placed: Placed, figures: dict[str, Any], ready_s: float) -> Table:
     """Return what the callers were told, what became of their orders, and how fast it went."""
     statuses = placed.statuses
     table = Table(title="5,000 orders, 32 callers at once", show_header=False, min_width=64)
@@ -73,11 +73,8 @@ def proof_table(when: str, proof: Proof) -> Table:
 
 def _percentiles(values: list[Any]) -> str:
     ordered = sorted(float(value) for value in values)
-    picked = (ordered[min(int(len(ordered) * share), len(ordered) - 1)] for share in _SHARES)
+    picked = (ordered[min(int(len(ordered) * share), len(ordered) - 1)] for share in SHARES)
     return " / ".join(f"{value:,.0f}" for value in picked)
-
-
-_SHARES = 0.5, 0.95, 0.99
 
 
 def _number(value: int | str) -> str:

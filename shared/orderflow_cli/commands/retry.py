@@ -1,6 +1,7 @@
-"""Another start for what announcements have not moved, because a person says that it will now."""
+"""`orderflow retry`: another start for what announcements have not moved, as a person asks."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -8,6 +9,7 @@ from typing import NamedTuple
 from orderflow.database.connection import Connection, retrying, statement
 from orderflow.events.announcements import change_told_id, order_placed_id
 from orderflow.events.attempts import forget_attempts
+from orderflow_cli.output import say
 
 _HERE = Path(__file__).parent
 ANNOUNCE_ORDERS_NOW = statement(_HERE / "announce_orders_now.sql")
@@ -17,6 +19,7 @@ SELECT_STATUSES = statement(_HERE / "select_statuses.sql")
 
 AT_ONCE = 500  # of each kind a transaction: as many as sweep announces in a tick
 MAX_ROUNDS = 2_000  # so a million of each: what is marked meanwhile is for the next call
+SOON = "will be announced within 10 s"
 
 
 class Retried(NamedTuple):
@@ -24,6 +27,23 @@ class Retried(NamedTuple):
 
     orders: list[str]
     changes: list[str]
+
+
+def retry_command(url: str, order_ids: Sequence[str], *, marked: bool) -> bool:
+    """Have orders announced anew, those named or all that ask for a person; print what was done.
+
+    Returns whether every order that was named could be.
+    """
+    with closing(Connection(url)) as connection:
+        if marked:
+            _retry_marked(connection)
+            return True
+        again, refused = retry_orders(connection, order_ids)
+    for order_id in again:
+        say(f"order {order_id} {SOON}")
+    for refusal in refused:
+        say(f"orderflow: {refusal}", stderr=True)
+    return not refused
 
 
 def retry_orders(connection: Connection, order_ids: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -35,13 +55,13 @@ def retry_orders(connection: Connection, order_ids: Sequence[str]) -> tuple[list
     return again, [_refusal(order_id, statuses.get(order_id)) for order_id in others]
 
 
-def retry_marked(connection: Connection) -> Iterator[Retried]:
+def retry_marked(connection: Connection, *, at_once: int = AT_ONCE) -> Iterator[Retried]:
     """Have all pending orders and unapplied changes announced anew that ask for a person.
 
-    Yields what each transaction did, once it is committed.
+    Yields what each transaction did, at most `at_once` of each kind, once it is committed.
     """
     for _ in range(MAX_ROUNDS):
-        rows = connection.run(SELECT_MARKED, count=AT_ONCE)
+        rows = connection.run(SELECT_MARKED, count=at_once)
         order_ids = [name for kind, name in rows if kind == "order"]
         change_ids = [name for kind, name in rows if kind == "change"]
         if not rows:
@@ -50,6 +70,17 @@ def retry_marked(connection: Connection) -> Iterator[Retried]:
             retrying(partial(_announce_orders, connection, order_ids)),
             retrying(partial(_announce_changes, connection, change_ids)),
         )
+
+
+def _retry_marked(connection: Connection) -> None:
+    orders = changes = 0
+    for done in retry_marked(connection):
+        orders, changes = orders + len(done.orders), changes + len(done.changes)
+        for order_id in done.orders:
+            say(f"order {order_id} {SOON}")
+        for change in done.changes:
+            say(f"inventory change of {change} {SOON}")
+    say(f"{orders} orders and {changes} inventory changes")
 
 
 def _announce_orders(connection: Connection, order_ids: Sequence[str]) -> list[str]:

@@ -1,0 +1,53 @@
+"""The servers a command works on: those given, else a running stack's, else the environment's."""
+
+from pathlib import Path
+
+from knative_local.servers import broker, postgres
+from knative_local.supervisor.component import Kind
+from knative_local.supervisor.state_file import ComponentState, read_state
+from orderflow.config import database_url, kafka_servers
+from orderflow.errors import ConfigurationError, MissingSetting
+
+
+def running(data: Path) -> list[ComponentState]:
+    """Return every component of the stack in this folder; none once it has ended."""
+    state = read_state(data)
+    return state["components"] if state["pid"] else []
+
+
+def addresses(data: Path, postgres_url: str | None, kafka: str | None) -> tuple[str, str]:
+    """Return the database's URL and the brokers; raises `ConfigurationError` if one is unknown."""
+    both = "--postgres and --kafka" if postgres_url is kafka is None else "--postgres"
+    return database_address(data, postgres_url, flags=both), kafka_address(data, kafka)
+
+
+def database_address(data: Path, given: str | None, *, flags: str = "--postgres") -> str:
+    """Return the database's URL; raises `ConfigurationError` if none is known."""
+    if given is None and (port := _port(data, "PostgreSQL")):
+        return postgres.url(port)
+    try:
+        return database_url(given)
+    except MissingSetting as error:
+        raise _unknown(data, flags, "DATABASE_URL") from error
+
+
+def kafka_address(data: Path, given: str | None) -> str:
+    """Return the brokers; raises `ConfigurationError` if none are known."""
+    if given is None and (port := _port(data, "Broker")):
+        return broker.servers(port)
+    try:
+        return kafka_servers(given)
+    except MissingSetting as error:
+        raise _unknown(data, "--kafka", "KAFKA_BOOTSTRAP_SERVERS") from error
+
+
+def _port(data: Path, kind: Kind) -> int | None:
+    ports = {component["kind"]: component["port"] for component in running(data)}
+    return ports.get(kind)
+
+
+def _unknown(data: Path, flags: str, variable: str) -> ConfigurationError:
+    if running(data):
+        return ConfigurationError(f"the stack in {data} was started with {flags}: give it here too")
+    start = f"no stack runs in {data}: start it with `orderflow up`"
+    return ConfigurationError(f"{start}, or give --data or {flags}, or set {variable}")
