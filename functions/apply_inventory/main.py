@@ -15,7 +15,7 @@ from orderflow.database.group_commit import Batch
 from orderflow.errors import OrderFlowError
 from orderflow.events.models import InventoryChanged
 from orderflow.events.trigger import event
-from orderflow.http.handler import note
+from orderflow.logs import bind_log_fields
 from orderflow.stock.counting import Change, apply_changes
 from orderflow.stock.filling import fill
 from orderflow.stock.reservations import awaited_items, give_rows
@@ -30,7 +30,7 @@ SOURCE = "/orderflow/apply_inventory"
 @event(InventoryChanged)
 async def apply_inventory(changed: InventoryChanged) -> None:
     """Bring the item up to date; the event says only which."""
-    note(item=changed.item)
+    bind_log_fields(item=changed.item)
     await update(changed.item)
 
 

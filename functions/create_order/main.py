@@ -16,9 +16,10 @@ from orderflow.database.group_commit import Batch
 from orderflow.errors import Conflict
 from orderflow.events.announcements import order_placed
 from orderflow.events.models import Event
-from orderflow.http.handler import http, json_response, note
+from orderflow.http.handler import http, json_response
 from orderflow.http.request import body_of, idempotency_key_of, traceparent_of
 from orderflow.ids import uuid7
+from orderflow.logs import bind_log_fields
 from orderflow.models import PlaceOrder
 from orderflow.resources import outbox
 
@@ -58,7 +59,7 @@ async def create_order(request: Request) -> Response:
     order = await body_of(request, PlaceOrder)
     placement = requested(order, idempotency_key_of(request), traceparent_of(request))
     placed = await place(placement)
-    note(order_id=placed.order_id, is_new=placed.is_new)
+    bind_log_fields(order_id=placed.order_id, is_new=placed.is_new)
     if placed.fingerprint != placement.fingerprint:
         raise Conflict(f"order {placed.order_id} exists with another body; use another order_id")
     return answered(placed, await outbox().acknowledged(placed.unpublished_event_id))

@@ -11,7 +11,7 @@ from orderflow.database.connection import Connection, Json, statement
 from orderflow.database.group_commit import Batch
 from orderflow.dead_letters.letters import letter_of
 from orderflow.events.trigger import RawEvent, raw_event
-from orderflow.http.handler import note
+from orderflow.logs import bind_log_fields
 
 KEEP_LETTERS = statement(Path(__file__).with_name("keep_letters.sql"))
 MAX_DATA_BYTES = 1024 * 1024  # Kafka's own default limit of a record
@@ -22,7 +22,7 @@ MAX_BATCH = 8  # of the largest letters 11 MB of JSON, which is held several tim
 async def keep_dead_letter(event: RawEvent) -> None:
     """Keep the event, whatever it is: there is nowhere else left for it to go."""
     letter = letter_of(event)
-    note(event_id=letter["event_id"], type=letter["type"], reason=letter["error"])
+    bind_log_fields(event_id=letter["event_id"], type=letter["type"], reason=letter["error"])
     await keep(letter)
 
 

@@ -11,9 +11,10 @@ from starlette.responses import Response
 
 from orderflow.database.connection import statement
 from orderflow.errors import NotFound
-from orderflow.http.handler import http, json_response, note
+from orderflow.http.handler import http, json_response
 from orderflow.http.pagination import Page, name_of, next_link, page_of, position_of
 from orderflow.http.request import path_name
+from orderflow.logs import bind_log_fields
 from orderflow.resources import worker
 
 SELECT_STOCK = statement(Path(__file__).with_name("select_stock.sql"))
@@ -37,7 +38,7 @@ async def list_inventory(request: Request) -> Response:
 
 async def one_item(request: Request, item: str, page: Page) -> Response:
     """Answer with everything about one item."""
-    note(item=item)
+    bind_log_fields(item=item)
     below = position_of(page)
     rows = await worker().submit(
         lambda connection: connection.run(SELECT_ITEM, item=item, below=below, count=page.limit)

@@ -14,9 +14,10 @@ from starlette.responses import Response, StreamingResponse
 
 from orderflow.database.connection import Connection, statement
 from orderflow.errors import NotFound
-from orderflow.http.handler import http, json_response, note
+from orderflow.http.handler import http, json_response
 from orderflow.http.pagination import MAX_LIMIT, OrderPage, next_link, page_of, position_of
 from orderflow.http.request import path_name
+from orderflow.logs import bind_log_fields
 from orderflow.orders.diagnosis.explanation import explain
 from orderflow.orders.diagnosis.facts import find_order
 from orderflow.resources import worker
@@ -48,7 +49,7 @@ async def list_orders(request: Request) -> Response:
 
 async def one_order(order_id: str) -> Response:
     """Answer with everything about one order and, while it is open, why it waits."""
-    note(order_id=order_id)
+    bind_log_fields(order_id=order_id)
     found = await worker().submit(partial(find_order, order_id=order_id))
     if found is None:
         raise NotFound(f"there is no order {order_id}")

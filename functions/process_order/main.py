@@ -13,7 +13,7 @@ from orderflow.database.group_commit import Batch
 from orderflow.errors import InvalidInput, Later, OrderFlowError
 from orderflow.events.models import OrderPlaced
 from orderflow.events.trigger import event
-from orderflow.http.handler import note
+from orderflow.logs import bind_log_fields
 from orderflow.stock.allocation import allocate
 from orderflow.stock.filling import fill
 from orderflow.stock.reservations import Locked, LockedOrder, Move, locked_orders, move_orders
@@ -24,7 +24,7 @@ SOURCE = "/orderflow/process_order"
 @event(OrderPlaced)
 async def process_order(placed: OrderPlaced) -> None:
     """Decide on the order; the event says only which."""
-    note(order_id=placed.order_id)
+    bind_log_fields(order_id=placed.order_id)
     await decide(placed.order_id)
 
 

@@ -17,9 +17,10 @@ from orderflow.dead_letters.redrives import RedrivePage, redrives_page
 from orderflow.dead_letters.redrives import redrive as redrive_letters
 from orderflow.dead_letters.selections import DiscardLetters, RedriveLetters
 from orderflow.errors import MethodNotAllowed, NotFound
-from orderflow.http.handler import http, json_response, note
+from orderflow.http.handler import http, json_response
 from orderflow.http.pagination import Page, next_link, page_of
 from orderflow.http.request import body_of, path_name
+from orderflow.logs import bind_log_fields
 from orderflow.resources import worker
 
 ACTIONS = {"/dead-letters/redrive": RedriveLetters, "/dead-letters/discard": DiscardLetters}
@@ -51,7 +52,9 @@ async def act(request: Request, path: str) -> Response:
         raise MethodNotAllowed(("GET", "HEAD"))
     asked = await body_of(request, ACTIONS[path])
     done = await worker().submit(partial(redrive_letters, asked))
-    note(by=asked.by, dry_run=asked.dry_run, redrive=done.get("redrive"), matched=done["matched"])
+    bind_log_fields(
+        by=asked.by, dry_run=asked.dry_run, redrive=done.get("redrive"), matched=done["matched"]
+    )
     return json_response(done, 202 if done.get("last_send_at") else 200)
 
 

@@ -16,8 +16,9 @@ from orderflow.dead_letters.resending import tend_dead_letters
 from orderflow.events.announcements import change_told, order_placed
 from orderflow.events.models import Event, InventoryChanged, Tick, make_event
 from orderflow.events.trigger import event
-from orderflow.http.handler import note
+from orderflow.http.handler import log_as_routine
 from orderflow.ids import uuid7
+from orderflow.logs import bind_log_fields
 from orderflow.resources import outbox, worker
 from orderflow.stock.holds import expire_holds
 from orderflow.traceparent import continued
@@ -45,8 +46,11 @@ async def sweep(_: Tick) -> None:
     offered = await worker().submit(offer)
     expired, marked = await expire_holds(), await worker().submit(mark)
     redriven = await tend_dead_letters()
-    note(relayed=relayed, announced=announced, offered=offered)
-    note(expired=expired, marked=marked, redriven=redriven)
+    counts = {"relayed": relayed, "announced": announced, "offered": offered}
+    counts |= {"expired": expired, "marked": marked, "redriven": redriven}
+    bind_log_fields(**counts)
+    if not any(counts.values()):
+        log_as_routine()
 
 
 async def relay() -> int:

@@ -16,9 +16,10 @@ from orderflow.database.group_commit import Batch
 from orderflow.errors import Conflict
 from orderflow.events.announcements import change_told
 from orderflow.events.models import Event
-from orderflow.http.handler import http, json_response, note
+from orderflow.http.handler import http, json_response
 from orderflow.http.request import body_of, traceparent_of
 from orderflow.ids import uuid7
+from orderflow.logs import bind_log_fields
 from orderflow.models import ChangeInventory
 from orderflow.resources import outbox
 
@@ -56,7 +57,7 @@ async def update_inventory(request: Request) -> Response:
     """Answer 202 for a new change and for a repeat, 409 for another body under the same id."""
     change = requested(await body_of(request, ChangeInventory), traceparent_of(request))
     recorded = await record(change)
-    note(item=change.told.item, change_id=change.change_id, is_new=recorded.is_new)
+    bind_log_fields(item=change.told.item, change_id=change.change_id, is_new=recorded.is_new)
     if recorded.fingerprint != change.fingerprint:
         raise Conflict(f"change {change.change_id} exists with another body; use another change_id")
     sent = await outbox().acknowledged(recorded.unpublished_event_id)

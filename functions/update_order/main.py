@@ -14,8 +14,9 @@ from starlette.responses import Response
 from orderflow.database.connection import Connection
 from orderflow.database.group_commit import Batch
 from orderflow.errors import Conflict, NotFound, OrderFlowError
-from orderflow.http.handler import http, json_response, note
+from orderflow.http.handler import http, json_response
 from orderflow.http.request import body_of, path_name
+from orderflow.logs import bind_log_fields
 from orderflow.models import ChangeOrder
 from orderflow.orders.states import MOVES, Status, may_move
 from orderflow.stock.reservations import Locked, LockedOrder, Move, locked_orders, move_orders
@@ -32,7 +33,7 @@ class Change(NamedTuple):
 async def update_order(request: Request) -> Response:
     """Answer 200 with the new status, also to a repeat; 404 or 409 when it can't be."""
     wanted = Change(path_name(request, "/order/"), (await body_of(request, ChangeOrder)).status)
-    note(order_id=wanted.order_id, becomes=wanted.status)
+    bind_log_fields(order_id=wanted.order_id, becomes=wanted.status)
     repeated = {} if await change(wanted) else {"Idempotent-Replayed": "true"}
     return json_response(wanted._asdict(), 200, repeated)
 

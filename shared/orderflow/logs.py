@@ -1,16 +1,22 @@
 """Structured logs: one JSON line an event on standard output, where Knative collects it."""
 
 import asyncio
+import atexit
 import json
 import sys
+import threading
 from functools import cache
 from typing import Any, BinaryIO, cast
 
 import orjson
 import structlog
+from structlog.contextvars import bind_contextvars, merge_contextvars
 from structlog.typing import FilteringBoundLogger
 
 from orderflow.config import log_settings
+
+bind_log_fields = bind_contextvars
+"""Add fields to every log line of the call at hand."""
 
 FLUSH_AFTER_S = 0.02  # lines are gathered so long, and at most so much is lost by a kill -9
 
@@ -22,46 +28,66 @@ def logger() -> FilteringBoundLogger:
         cache_logger_on_first_use=True,
         wrapper_class=structlog.make_filtering_bound_logger(log_settings().log_level),
         processors=[
+            merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.format_exc_info,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(serializer=_dumps),
         ],
-        logger_factory=structlog.BytesLoggerFactory(cast(BinaryIO, _Gathering(sys.stdout.buffer))),
+        logger_factory=structlog.BytesLoggerFactory(cast(BinaryIO, standard_output())),
     )
     bound: FilteringBoundLogger = structlog.get_logger(function=log_settings().k_service)
     return bound
 
 
-class _Gathering:
-    """Writes the lines of a few milliseconds at once.
+def flush_log() -> None:
+    """Write what is still held: nothing is done any more that would."""
+    standard_output().flush_now()
+
+
+class BufferedWriter:
+    """Writes the lines of a few milliseconds at once, and the last ones when the process exits.
 
     A write lets another thread have the interpreter, and getting it back takes longer than the
     request that is being logged.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, *, flush_after_s: float = FLUSH_AFTER_S) -> None:
         self._stream = stream
+        self._flush_after_s = flush_after_s
         self._lines: list[bytes] = []
+        self._lock = threading.Lock()
+        atexit.register(self.flush_now)
 
     def write(self, line: bytes) -> None:
-        self._lines.append(line)
-        if len(self._lines) == 1:
-            self._flush_soon()
+        """Take a line."""
+        with self._lock:
+            self._lines.append(line)
+            is_first = len(self._lines) == 1
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # as in the database's thread
+            self.flush_now()
+            return
+        if is_first:
+            loop.call_later(self._flush_after_s, self.flush_now)
 
     def flush(self) -> None:
         """Do nothing: structlog asks for it after each line."""
 
-    def _flush_soon(self) -> None:
-        try:
-            asyncio.get_running_loop().call_later(FLUSH_AFTER_S, self._flush)
-        except RuntimeError:  # not in an event loop, as in the database's thread
-            self._flush()
+    def flush_now(self) -> None:
+        """Write the lines that are held."""
+        with self._lock:
+            if self._lines:
+                self._stream.write(b"".join(self._lines))
+                self._stream.flush()
+                self._lines.clear()
 
-    def _flush(self) -> None:
-        lines, self._lines = self._lines, []
-        self._stream.write(b"".join(lines))
-        self._stream.flush()
+
+@cache
+def standard_output() -> BufferedWriter:
+    """Return what the process's lines go through."""
+    return BufferedWriter(sys.stdout.buffer)
 
 
 def _dumps(line: dict[str, Any], **_: Any) -> bytes:

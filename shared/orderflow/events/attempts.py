@@ -20,7 +20,7 @@ from orderflow.errors import (
     OrderFlowError,
     QueueFull,
 )
-from orderflow.http.handler import note
+from orderflow.logs import bind_log_fields
 from orderflow.models import digest
 from orderflow.resources import worker
 from orderflow.text import MAX_FILTERED, storable
@@ -52,7 +52,7 @@ async def counted(attempt: Awaitable[None], *, function: str, source: str, event
     except Exception as error:  # whatever it is: the count must not depend on what went wrong
         told = storable(_told(error), MAX_ERROR)
         failures = await _count(function, source, event_id, told)
-        note(failures=failures)
+        bind_log_fields(failures=failures)
         if failures >= MAX_ATTEMPTS:
             detail = f"given up after {failures} failed attempts; the last error: {told}"
             raise GivenUp(detail) from error

@@ -14,17 +14,17 @@ from cloudevents.http import CloudEvent, from_http
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orderflow.errors import InvalidInput, MalformedBody, MethodNotAllowed, OrderFlowError
+from orderflow.errors import InvalidInput, MalformedBody, OrderFlowError
 from orderflow.events.attempts import counted
 from orderflow.events.models import EventData
-from orderflow.http.handler import HEALTH_PATHS, answering, health, note, register
+from orderflow.http.handler import Handler, serve
 from orderflow.http.request_body import MAX_BODY_BYTES, read_start
+from orderflow.logs import bind_log_fields
 from orderflow.models import parsed
 from orderflow.text import MAX_FILTERED, storable
 from orderflow.traceparent import continued, trace_id
 
 E = TypeVar("E", bound=EventData)
-Handler = Callable[[Request], Awaitable[Response]]
 
 # Of a problem's detail as JSON: a dead letter carries the first 1,024 bytes of the whole answer.
 MAX_DETAIL_BYTES = 800
@@ -84,10 +84,6 @@ def raw_event(kept_bytes: int) -> Callable[[Callable[[RawEvent], Awaitable[None]
 
 def _posted(name: str, take: Callable[[Request], Awaitable[None]]) -> Handler:
     async def delivered(request: Request) -> Response:
-        if request.scope["path"] in HEALTH_PATHS:
-            return await health(request.scope["path"])
-        if request.method != "POST":
-            raise MethodNotAllowed(("POST",))
         try:
             await take(request)
         except OrderFlowError as error:
@@ -95,7 +91,7 @@ def _posted(name: str, take: Callable[[Request], Awaitable[None]]) -> Handler:
             raise
         return Response(status_code=204)
 
-    return register(answering(name, delivered))
+    return serve(name, ("POST",), delivered)
 
 
 def _shorten(error: OrderFlowError) -> None:
@@ -150,7 +146,7 @@ def _data(cloud_event: CloudEvent, model: type[E]) -> E:
         if not isinstance(attributes.get(name, ""), str):
             raise InvalidInput(f"not a CloudEvent: {name} is not text")
     trace = trace_id(continued(attributes.get("traceparent")))
-    note(event_id=storable(attributes["id"], MAX_FILTERED), trace_id=trace)
+    bind_log_fields(event_id=storable(attributes["id"], MAX_FILTERED), trace_id=trace)
     if attributes["type"] == PLAIN_RECORD:
         raise InvalidInput(f"a record without the headers of a CloudEvent; needs {model.type}")
     if attributes["type"] != model.type:

@@ -4,36 +4,34 @@ It adds what every such function needs: `/healthz` and `/readyz`, the method che
 turns errors into RFC 9457 problems, and one log line a call.
 """
 
+import logging
 import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, cast
 
 import functions_framework.aio
 import orjson
+from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from structlog.contextvars import clear_contextvars
 
 from orderflow.database.connection import Connection
-from orderflow.errors import (
-    ConfigurationError,
-    Later,
-    MethodNotAllowed,
-    OrderFlowError,
-)
-from orderflow.logs import logger
+from orderflow.errors import ConfigurationError, Later, MethodNotAllowed, OrderFlowError
+from orderflow.logs import bind_log_fields, logger
 from orderflow.resources import resources
 from orderflow.server.admission import raise_open_file_limit
-from orderflow.server.graceful_shutdown import stopping
+from orderflow.server.graceful_shutdown import lifespan, stopping
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 HEALTH_PATHS = ("/healthz", "/readyz")
+MAX_PATH = 256  # characters of a path in a log line
 
-# What a function wants in its call's log line: order_id, event_id and the like.
-_noted: ContextVar[dict[str, Any]] = ContextVar("noted")
+_log_level: ContextVar[int] = ContextVar("log_level")
 
 
 def http(*methods: str) -> Callable[[Handler], Handler]:
@@ -41,48 +39,49 @@ def http(*methods: str) -> Callable[[Handler], Handler]:
 
     Other methods than those given are answered 405.
     """
-
-    def decorate(function: Handler) -> Handler:
-        async def routed(request: Request) -> Response:
-            if request.scope["path"] in HEALTH_PATHS:
-                return await health(request.scope["path"])
-            if request.method not in methods:
-                raise MethodNotAllowed(methods)
-            return await function(request)
-
-        return register(answering(function.__name__, routed))
-
-    return decorate
+    return lambda function: serve(function.__name__, methods, function)
 
 
-def register(handler: Handler) -> Handler:
-    """Make the handler known to functions-framework under its name."""
-    return cast(Handler, functions_framework.aio.http(handler))
+def serve(name: str, methods: tuple[str, ...], handler: Handler) -> Handler:
+    """Make the handler known to functions-framework under a name, with all that is around it."""
+
+    async def routed(request: Request) -> Response:
+        if request.scope["path"] in HEALTH_PATHS:
+            return await health(request.scope["path"])
+        if request.method not in methods:
+            raise MethodNotAllowed(methods)
+        return await handler(request)
+
+    # The framework makes its application without a lifespan, and has no other way to give it one.
+    cast(Any, functions_framework.aio).Starlette = partial(Starlette, lifespan=lifespan)
+    return cast(Handler, functions_framework.aio.http(handle_errors(name, routed)))
 
 
-def answering(name: str, handler: Handler) -> Handler:
+def handle_errors(name: str, handler: Handler) -> Handler:
     """Wrap a handler so that every error becomes a problem and every call a log line."""
 
     @wraps(handler)
     async def answered(request: Request) -> Response:
         started = time.perf_counter()
-        noted: dict[str, Any] = {}
-        _noted.set(noted)
+        clear_contextvars()
+        bind_log_fields(method=request.method, path=request.scope["path"][:MAX_PATH])
+        _log_level.set(logging.INFO)
         try:
             response = await handler(request)
         except OrderFlowError as error:
             response = problem(error)
-            noted["error"] = error.detail
+            bind_log_fields(error=error.detail)
         except ConfigurationError as error:
             print(f"{name}: {error}", file=sys.stderr, flush=True)  # noqa: T201 (no logger yet)
             return problem(Later(str(error), retry_after_s=10))
         except ClientDisconnect:
             return Response(status_code=499)
         except Exception:  # a fault of ours: the log has it, the caller gets no stack trace
-            logger().exception("fault", **noted)
+            logger().exception("fault")
             return problem(OrderFlowError("a fault of ours; the log says more"))
         duration_ms = round((time.perf_counter() - started) * 1000, 2)
-        logger().info("answered", status=response.status_code, duration_ms=duration_ms, **noted)
+        told = {"status": response.status_code, "duration_ms": duration_ms}
+        logger().log(_log_level.get(), "answered", **told)
         if stopping():
             response.headers["Connection"] = "close"
         return response
@@ -91,9 +90,9 @@ def answering(name: str, handler: Handler) -> Handler:
     return answered
 
 
-def note(**fields: object) -> None:
-    """Add fields to the log line of the call at hand."""
-    _noted.get({}).update(fields)
+def log_as_routine() -> None:
+    """Have the call at hand logged at debug: a probe, or a tick that found nothing to do."""
+    _log_level.set(logging.DEBUG)
 
 
 def json_response(
@@ -120,4 +119,5 @@ async def health(path: str) -> Response:
         raise_open_file_limit()
         await process.worker.submit(Connection.ping)
         process.has_reached_database = True
+    log_as_routine()
     return json_response({"status": "ok"})

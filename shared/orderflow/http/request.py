@@ -7,8 +7,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.requests import Request
 
 from orderflow.errors import InvalidInput, NotFound, NotJson
-from orderflow.http.handler import note
 from orderflow.http.request_body import read_body
+from orderflow.logs import bind_log_fields
 from orderflow.models import IdempotencyKey, parsed
 from orderflow.traceparent import continued, trace_id
 
@@ -41,7 +41,7 @@ def path_name(request: Request, prefix: str) -> str:
 def traceparent_of(request: Request) -> str:
     """Return the caller's trace context, or a new one, and put its id into the log line."""
     traceparent = continued(request.headers.get("traceparent"))
-    note(trace_id=trace_id(traceparent))
+    bind_log_fields(trace_id=trace_id(traceparent))
     return traceparent
 
 

@@ -1,18 +1,19 @@
 """Leaving well: on SIGTERM a function answers what it has taken, flushes, and only then goes.
 
-Left to itself, uvicorn closes at once every connection that is between two requests, also when one
-is just arriving on it, and its process ends without a chance to finish what no caller waits for.
+Behind Knative's queue-proxy nobody sends any more by then. Callers of a function itself do: left to
+itself, uvicorn resets who is connected and not yet accepted, and closes at once every connection
+that is between two requests, also when one is just arriving on it.
 """
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from functools import cache
-from types import FrameType
 
 from uvicorn.server import Server
 
-from orderflow.logs import logger
+from orderflow.logs import flush_log, logger
 from orderflow.server.listeners import Listeners
 
 # All of it together ends before the 30 s after which Kubernetes, gunicorn and the local runtime
@@ -23,67 +24,69 @@ BUSY_S = 15.0  # for calls under way: above the 10 s that a statement may take
 FINISH_S = 6.0  # for what is done after the last answer
 POLL_S = 0.02
 
-Finish = Callable[[], Awaitable[object]]
-
-_finishes: list[Finish] = []
+_finishes: list[Callable[[], Awaitable[object]]] = []
 
 
-class Stop:
-    """Takes the place of a server's handler of SIGTERM, and calls that when all else is done."""
+def on_shutdown(finish: Callable[[], Awaitable[object]]) -> None:
+    """Have this awaited once the last call is answered, for at most `FINISH_S` seconds."""
+    _finishes.append(finish)
+
+
+@asynccontextmanager
+async def lifespan(_: object) -> AsyncIterator[None]:
+    """Await what `on_shutdown` was given when the server says that all calls are answered."""
+    yield
+    try:
+        async with asyncio.timeout(FINISH_S):
+            await asyncio.gather(*(finish() for finish in _finishes))
+    except TimeoutError:
+        logger().warning("left unfinished", after_s=FINISH_S)
+    flush_log()
+
+
+class GracefulStop:
+    """Takes SIGTERM before the server does, and sends callers away before the server leaves."""
 
     def __init__(self, server: Server) -> None:
-        self.begun = False
         self._server = server
         self._listeners = Listeners(server)
-        self._loop = asyncio.get_running_loop()
         self._leaving: asyncio.Task[None] | None = None
-        signal.signal(signal.SIGTERM, self._asked)
+        server.config.timeout_graceful_shutdown = int(BUSY_S)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._begin)
 
-    def _asked(self, number: int, _: FrameType | None) -> None:
-        if not self.begun:  # a signal to the whole group comes twice: gunicorn passes its own on
-            self.begun = True
-            self._loop.call_soon_threadsafe(self._begin, number)
+    @property
+    def begun(self) -> bool:
+        """Whether this process was asked to stop."""
+        return self._leaving is not None
 
-    def _begin(self, number: int) -> None:
-        self._leaving = self._loop.create_task(self._leave(number))
+    def _begin(self) -> None:
+        if self._leaving is None:  # a signal to the whole group comes twice: gunicorn passes it on
+            self._leaving = asyncio.create_task(self._leave())
 
-    async def _leave(self, number: int) -> None:
-        state, idle_s = self._server.server_state, self._server.config.timeout_keep_alive
+    async def _leave(self) -> None:
         try:
-            await self._until(lambda: not state.connections, LAME_DUCK_S)
+            await self._until_quiet(LAME_DUCK_S)
             await self._listeners.close()
-            await self._until(lambda: not state.connections, idle_s + QUIET_MARGIN_S)
-            await self._until(lambda: not state.tasks, BUSY_S)
-            await self._finish()
+            await self._until_quiet(self._server.config.timeout_keep_alive + QUIET_MARGIN_S)
         finally:
-            self._server.handle_exit(number, None)
+            self._server.handle_exit(signal.SIGTERM, None)
 
-    async def _finish(self) -> None:
-        try:
-            async with asyncio.timeout(FINISH_S):
-                await asyncio.gather(*(finish() for finish in _finishes))
-        except TimeoutError:
-            logger().warning("left unfinished", after_s=FINISH_S)
-
-    async def _until(self, done: Callable[[], bool], within_s: float) -> None:
-        deadline = self._loop.time() + within_s
-        while not done() and self._loop.time() < deadline:  # noqa: ASYNC110 (only at the end)
+    async def _until_quiet(self, within_s: float) -> None:
+        deadline = asyncio.get_running_loop().time() + within_s
+        while self._server.server_state.connections:
+            if asyncio.get_running_loop().time() > deadline:
+                return
             await asyncio.sleep(POLL_S)
 
 
 @cache
-def watch() -> Stop | None:
-    """Be asked to stop from now on, if a uvicorn server runs this event loop."""
+def watch() -> GracefulStop | None:
+    """Take SIGTERM from now on, if a uvicorn server runs this event loop."""
     server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
-    return Stop(server) if isinstance(server, Server) else None
+    return GracefulStop(server) if isinstance(server, Server) else None
 
 
 def stopping() -> bool:
     """Whether this process is about to leave, so that callers should go elsewhere."""
     stop = watch()
     return stop is not None and stop.begun
-
-
-def on_shutdown(finish: Finish) -> None:
-    """Have this awaited once the last call is answered, for at most `FINISH_S` seconds."""
-    _finishes.append(finish)

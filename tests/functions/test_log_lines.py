@@ -1,0 +1,64 @@
+"""A call is one log line that says what was called; what nobody wants to read is not written."""
+
+import io
+from collections.abc import Callable, Iterator
+
+import orjson
+import pytest
+
+from orderflow import logs
+from orderflow.database.connection import Connection
+from orderflow.logs import BufferedWriter
+from tests.support.function_calls import client_of, deliver, make_order, place, restock, tick
+
+Lines = Callable[[], list[dict[str, object]]]
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
+    """A log made anew, and what was written to it."""
+    written = io.BytesIO()
+    writer = BufferedWriter(written)
+    monkeypatch.setattr(logs, "standard_output", lambda: writer)
+    logs.logger.cache_clear()
+
+    def read() -> list[dict[str, object]]:
+        writer.flush_now()
+        return [orjson.loads(line) for line in written.getvalue().splitlines()]
+
+    yield read
+    logs.logger.cache_clear()
+
+
+async def test_a_line_says_what_was_called_and_what_became_of_it(lines: Lines) -> None:
+    body = make_order()
+    await client_of("create_order").post("/order", json=body)
+    await client_of("list_orders").get("/order/none")
+
+    created, looked_up = lines()
+
+    assert (created["method"], created["path"], created["status"]) == ("POST", "/order", 201)
+    assert (created["order_id"], created["event"]) == (body["order_id"], "answered")
+    assert (looked_up["method"], looked_up["path"]) == ("GET", "/order/none")
+    assert (looked_up["status"], looked_up["order_id"]) == (404, "none")
+
+
+async def test_probes_are_not_logged(lines: Lines) -> None:
+    for path in ("/healthz", "/readyz"):
+        assert (await client_of("create_order").get(path)).status_code == 200
+
+    assert lines() == []
+
+
+async def test_a_tick_that_found_nothing_to_do_is_not_logged(
+    lines: Lines, database: Connection
+) -> None:
+    database.run("DELETE FROM outbox")
+    await tick()
+    before = lines()
+
+    await restock("Lamp", 1)
+    await deliver("process_order", "orderflow.order.placed.v1", {"order_id": await place()})
+
+    assert [line for line in before if line["path"] == "/" and "relayed" in line] == []
+    assert [line["status"] for line in lines() if line["method"] == "POST"]
