@@ -5,20 +5,21 @@ import atexit
 import json
 import sys
 import threading
+from contextvars import ContextVar
 from functools import cache
 from typing import Any, BinaryIO, cast
 
 import orjson
 import structlog
-from structlog.contextvars import bind_contextvars, merge_contextvars
-from structlog.typing import FilteringBoundLogger
+from structlog.typing import EventDict, FilteringBoundLogger
 
 from orderflow.config import log_settings
 
-bind_log_fields = bind_contextvars
-"""Add fields to every log line of the call at hand."""
-
 FLUSH_AFTER_S = 0.02  # lines are gathered so long, and at most so much is lost by a kill -9
+
+# One variable for all fields: structlog.contextvars has one for each, and doubles what a line costs
+# (16 us against 8).
+_fields: ContextVar[dict[str, object]] = ContextVar("log_fields")
 
 
 @cache
@@ -28,7 +29,7 @@ def logger() -> FilteringBoundLogger:
         cache_logger_on_first_use=True,
         wrapper_class=structlog.make_filtering_bound_logger(log_settings().log_level),
         processors=[
-            merge_contextvars,
+            _with_fields_of_call,
             structlog.processors.add_log_level,
             structlog.processors.format_exc_info,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -38,6 +39,16 @@ def logger() -> FilteringBoundLogger:
     )
     bound: FilteringBoundLogger = structlog.get_logger(function=log_settings().k_service)
     return bound
+
+
+def begin_log_fields(**fields: object) -> None:
+    """Begin a call, whose log lines have these fields and those bound later."""
+    _fields.set(fields)
+
+
+def bind_log_fields(**fields: object) -> None:
+    """Add fields to every later log line of the call at hand."""
+    _fields.get({}).update(fields)
 
 
 def flush_log() -> None:
@@ -88,6 +99,10 @@ class BufferedWriter:
 def standard_output() -> BufferedWriter:
     """Return what the process's lines go through."""
     return BufferedWriter(sys.stdout.buffer)
+
+
+def _with_fields_of_call(_: object, __: str, line: EventDict) -> EventDict:
+    return {**_fields.get({}), **line}
 
 
 def _dumps(line: dict[str, Any], **_: Any) -> bytes:

@@ -49,7 +49,8 @@ asyncio.run(work())"""
 def test_fields_of_one_call_are_in_its_lines_and_in_no_others() -> None:
     code = """
 async def call(name):
-    bind_log_fields(name=name)
+    begin_log_fields(name=name)
+    bind_log_fields(number=1)
     await asyncio.sleep(0)
     logger().info("answered")
 async def work():

@@ -17,11 +17,10 @@ import orjson
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from structlog.contextvars import clear_contextvars
 
 from orderflow.database.connection import Connection
 from orderflow.errors import ConfigurationError, Later, MethodNotAllowed, OrderFlowError
-from orderflow.logs import bind_log_fields, logger
+from orderflow.logs import begin_log_fields, bind_log_fields, logger
 from orderflow.resources import resources
 from orderflow.server.admission import raise_open_file_limit
 from orderflow.server.graceful_shutdown import lifespan, stopping
@@ -63,8 +62,7 @@ def handle_errors(name: str, handler: Handler) -> Handler:
     @wraps(handler)
     async def answered(request: Request) -> Response:
         started = time.perf_counter()
-        clear_contextvars()
-        bind_log_fields(method=request.method, path=request.scope["path"][:MAX_PATH])
+        begin_log_fields(method=request.method, path=request.scope["path"][:MAX_PATH])
         _log_level.set(logging.INFO)
         try:
             response = await handler(request)
