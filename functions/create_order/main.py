@@ -16,7 +16,7 @@ from orderflow.database.group_commit import Batch
 from orderflow.errors import Conflict
 from orderflow.events.announcements import order_placed
 from orderflow.events.models import Event
-from orderflow.http.handler import http, json_response
+from orderflow.http.handler import http, json_response, replay_header
 from orderflow.http.request import body_of, idempotency_key_of, traceparent_of
 from orderflow.ids import uuid7
 from orderflow.logs import bind_log_fields
@@ -106,6 +106,5 @@ def answered(placed: Placed, sent: bool) -> Response:
     """Make the answer; a repeat gets the first one, marked."""
     message = f"Order received, stored in DB, and {'sent to' if sent else 'queued for'} Kafka"
     body = {"message": message, "order_id": placed.order_id, "status": "pending"}
-    headers = {"Location": f"/order/{quote(placed.order_id, safe='')}"}
-    repeated = {} if placed.is_new else {"Idempotent-Replayed": "true"}
-    return json_response(body, 201 if placed.is_new else 200, headers | repeated)
+    headers = {"Location": f"/order/{quote(placed.order_id, '')}"} | replay_header(placed.is_new)
+    return json_response(body, 201 if placed.is_new else 200, headers)

@@ -16,7 +16,7 @@ from orderflow.database.group_commit import Batch
 from orderflow.errors import Conflict
 from orderflow.events.announcements import change_told
 from orderflow.events.models import Event
-from orderflow.http.handler import http, json_response
+from orderflow.http.handler import http, json_response, replay_header
 from orderflow.http.request import body_of, traceparent_of
 from orderflow.ids import uuid7
 from orderflow.logs import bind_log_fields
@@ -61,9 +61,8 @@ async def update_inventory(request: Request) -> Response:
     if recorded.fingerprint != change.fingerprint:
         raise Conflict(f"change {change.change_id} exists with another body; use another change_id")
     sent = await outbox().acknowledged(recorded.unpublished_event_id)
-    repeated = {} if recorded.is_new else {"Idempotent-Replayed": "true"}
     body = {"message": SENT if sent else QUEUED, "change_id": change.change_id}
-    return json_response(body, 202, repeated)
+    return json_response(body, 202, replay_header(recorded.is_new))
 
 
 def requested(told: ChangeInventory, traceparent: str) -> Change:

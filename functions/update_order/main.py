@@ -14,7 +14,7 @@ from starlette.responses import Response
 from orderflow.database.connection import Connection
 from orderflow.database.group_commit import Batch
 from orderflow.errors import Conflict, NotFound, OrderFlowError
-from orderflow.http.handler import http, json_response
+from orderflow.http.handler import http, json_response, replay_header
 from orderflow.http.request import body_of, path_name
 from orderflow.logs import bind_log_fields
 from orderflow.models import ChangeOrder
@@ -34,8 +34,8 @@ async def update_order(request: Request) -> Response:
     """Answer 200 with the new status, also to a repeat; 404 or 409 when it can't be."""
     wanted = Change(path_name(request, "/order/"), (await body_of(request, ChangeOrder)).status)
     bind_log_fields(order_id=wanted.order_id, becomes=wanted.status)
-    repeated = {} if await change(wanted) else {"Idempotent-Replayed": "true"}
-    return json_response(wanted._asdict(), 200, repeated)
+    moved = await change(wanted)
+    return json_response(wanted._asdict(), 200, replay_header(moved))
 
 
 def change_orders(connection: Connection, changes: Sequence[Change]) -> list[bool | OrderFlowError]:

@@ -100,6 +100,11 @@ def json_response(
     return Response(orjson.dumps(content), status, headers, "application/json")
 
 
+def replay_header(is_new: bool) -> dict[str, str]:
+    """Return the header that marks the answer to a request that was answered before."""
+    return {} if is_new else {"Idempotent-Replayed": "true"}
+
+
 def problem(error: OrderFlowError) -> Response:
     """Return the error as `application/problem+json` (RFC 9457)."""
     content = orjson.dumps(error.problem())
