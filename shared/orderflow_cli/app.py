@@ -104,6 +104,8 @@ def status(
     """
     url, servers = addresses(data, postgres, kafka)
     groups = groups_of(kafka_sources(project))
+    if not groups:
+        say("whose lag? name the folder of the manifests with --project", stderr=True)
     with closing(Connection(url)) as connection:
         ((found,),) = connection.run(SHOW_STATUS)
     say_json({**orjson.loads(found), "consumer_lag": lag(servers, groups)})

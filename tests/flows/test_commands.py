@@ -470,6 +470,20 @@ def test_it_is_a_program_and_a_module(tmp_path: Path, command: list[str]) -> Non
     assert (done.stdout, done.stderr) == (f"nothing runs in {tmp_path}\n", "")
 
 
+def test_what_the_program_lacks_is_said_in_one_line() -> None:
+    without_typer = "import sys; sys.modules['typer'] = None; import orderflow_cli.__main__ as o; "
+
+    refused = subprocess.run(
+        [sys.executable, "-c", f"{without_typer}o.main()"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert refused.stderr.startswith("orderflow: typer is not installed: the command line needs")
+    assert len(refused.stderr.splitlines()) == 1
+
+
 @pytest.mark.any_broker
 def test_lag_is_of_every_partition_and_topic_of_a_group(open_broker: OpenBroker) -> None:
     first, second, none = (reference("topic") for _ in range(3))

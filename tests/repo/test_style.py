@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
@@ -42,7 +43,8 @@ def imports_of(path: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         if isinstance(node, ast.ImportFrom):
-            yield f"{'.' * node.level}{node.module or ''}"
+            package = f"{'.' * node.level}{node.module or ''}"
+            yield from (package, *(f"{package}.{alias.name}" for alias in node.names))
 
 
 def importing(package: str, *paths: Path) -> set[str]:
@@ -121,6 +123,23 @@ def test_the_library_knows_no_function() -> None:
 
 def test_the_runtime_knows_no_orders() -> None:
     assert importing("orderflow", *RUNTIME) == set()
+
+
+@pytest.mark.parametrize("package", ["orderflow_cli", "knative_local", "typer", "rich", "yaml"])
+def test_a_function_and_its_library_have_no_command_line_in_them(package: str) -> None:
+    image = files("shared/orderflow/**/*.py", "functions/*/main.py")
+
+    assert importing(package, *image) == set()
+
+
+def test_no_module_of_ours_imports_itself_by_way_of_others() -> None:
+    modules = {
+        ".".join(path.relative_to(ROOT / "shared").with_suffix("").parts): path
+        for path in files("shared/**/*.py")
+    }
+    imports = {name: {*imports_of(path)} & modules.keys() for name, path in modules.items()}
+
+    TopologicalSorter(imports).prepare()  # raises CycleError, which names them
 
 
 def test_nothing_outside_tests_imports_tests() -> None:
