@@ -27,7 +27,7 @@ APPLY_CHANGES = statement(HERE / "apply_changes.sql")
 SOURCE = "/orderflow/apply_inventory"
 
 
-@event(InventoryChanged)
+@event(InventoryChanged, whole_topic=True)
 async def apply_inventory(changed: InventoryChanged) -> None:
     """Bring the item up to date; the event says only which."""
     bind_log_fields(item=changed.item)

@@ -10,7 +10,8 @@ from typing import Any
 from orderflow.database.connection import Connection, Json, statement
 from orderflow.database.group_commit import Batch
 from orderflow.dead_letters.letters import letter_of
-from orderflow.events.trigger import RawEvent, raw_event
+from orderflow.events.cloudevent import RawEvent
+from orderflow.events.trigger import raw_event
 from orderflow.logs import bind_log_fields
 
 KEEP_LETTERS = statement(Path(__file__).with_name("keep_letters.sql"))

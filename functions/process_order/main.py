@@ -21,7 +21,7 @@ from orderflow.stock.reservations import Locked, LockedOrder, Move, locked_order
 SOURCE = "/orderflow/process_order"
 
 
-@event(OrderPlaced)
+@event(OrderPlaced, whole_topic=True)
 async def process_order(placed: OrderPlaced) -> None:
     """Decide on the order; the event says only which."""
     bind_log_fields(order_id=placed.order_id)

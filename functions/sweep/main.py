@@ -13,7 +13,7 @@ import orjson
 
 from orderflow.database.connection import Connection, Json, statement
 from orderflow.dead_letters.resending import tend_dead_letters
-from orderflow.events.announcements import change_told, order_placed
+from orderflow.events.announcements import inventory_changed, order_placed
 from orderflow.events.models import Event, InventoryChanged, Tick, make_event
 from orderflow.events.trigger import event
 from orderflow.http.handler import log_as_routine
@@ -21,7 +21,7 @@ from orderflow.ids import uuid7
 from orderflow.logs import bind_log_fields
 from orderflow.resources import outbox, worker
 from orderflow.stock.holds import expire_holds
-from orderflow.traceparent import continued
+from orderflow.traceparent import traceparent_or_new
 
 HERE = Path(__file__).parent
 CLAIM_OVERDUE_ORDERS = statement(HERE / "claim_overdue_orders.sql")
@@ -81,7 +81,7 @@ def orders(connection: Connection) -> list[Event]:
 def changes(connection: Connection) -> list[Event]:
     """Take inventory changes that are unapplied for too long; each event is that of its telling."""
     rows = connection.run(CLAIM_OVERDUE_CHANGES, count=AT_ONCE, **PAUSES)
-    return [change_told(*row) for row in rows]
+    return [inventory_changed(*row) for row in rows]
 
 
 def offer(connection: Connection) -> int:
@@ -98,7 +98,7 @@ def unfilled(connection: Connection) -> list[Event]:
     """Make the events of items with stock to offer; no change and no order is behind them."""
     rows = connection.run(SELECT_UNFILLED, count=AT_ONCE)
     told = [{"item": item, "change_id": None} for (item,) in rows]
-    source, trace = "/orderflow/sweep", continued(None)
+    source, trace = "/orderflow/sweep", traceparent_or_new(None)
     return [
         make_event(InventoryChanged, data, fact=uuid7(), source=source, traceparent=trace)
         for data in told

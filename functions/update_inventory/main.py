@@ -14,7 +14,7 @@ from starlette.responses import Response
 from orderflow.database.connection import Connection, Json, statement
 from orderflow.database.group_commit import Batch
 from orderflow.errors import Conflict
-from orderflow.events.announcements import change_told
+from orderflow.events.announcements import inventory_changed
 from orderflow.events.models import Event
 from orderflow.http.handler import http, json_response, replay_header
 from orderflow.http.request import body_of, traceparent_of
@@ -68,7 +68,7 @@ async def update_inventory(request: Request) -> Response:
 def requested(told: ChangeInventory, traceparent: str) -> Change:
     """Name the change, if its caller did not, and make its event."""
     change_id = told.change_id or uuid7()
-    event = change_told(told.item, change_id, traceparent)
+    event = inventory_changed(told.item, change_id, traceparent)
     return Change(change_id, told, told.fingerprint(), event)
 
 

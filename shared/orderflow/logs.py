@@ -89,7 +89,7 @@ class BufferedWriter:
     def flush_now(self) -> None:
         """Write the lines that are held."""
         with self._lock:
-            if self._lines:
+            if self._lines and not self._stream.closed:
                 self._stream.write(b"".join(self._lines))
                 self._stream.flush()
                 self._lines.clear()

@@ -6,7 +6,7 @@ import re
 _TRACEPARENT = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
 
 
-def continued(traceparent: str | None) -> str:
+def traceparent_or_new(traceparent: str | None) -> str:
     """Return the caller's `traceparent` if it is well-formed, else the start of a new trace.
 
     Trace Context Level 1, section 3.2.

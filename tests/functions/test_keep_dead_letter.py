@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from orderflow.database.connection import Connection
 from orderflow.dead_letters.letters import letter_of
 from orderflow.errors import DatabaseAway
-from orderflow.events.trigger import PLAIN_RECORD, RawEvent
+from orderflow.events.cloudevent import PLAIN_RECORD, RawEvent
 from tests.support.function_calls import (
     ce_headers,
     client_of,

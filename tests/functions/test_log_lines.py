@@ -8,7 +8,9 @@ import pytest
 
 from orderflow import logs
 from orderflow.database.connection import Connection
+from orderflow.events.models import OrderConfirmed, OrderShipped
 from orderflow.logs import BufferedWriter
+from tests.functions.test_trigger import Subscriber
 from tests.support.function_calls import client_of, make_order, place, tick
 
 COUNTS = ("relayed", "announced", "offered", "expired", "marked", "redriven")
@@ -57,6 +59,7 @@ async def test_only_a_tick_that_found_something_to_do_is_logged(
 ) -> None:
     await place()
     database.run("UPDATE outbox SET relay_at = '1970-01-01'")
+    database.run("UPDATE stock SET fill_due = false")
     for _ in range(5):
         await tick()
 
@@ -64,3 +67,15 @@ async def test_only_a_tick_that_found_something_to_do_is_logged(
 
     assert all(any(counts) for counts in ticks)
     assert len(ticks) < 5
+
+
+async def test_events_that_a_function_does_not_take_are_counted_in_their_lines(
+    lines: Lines,
+) -> None:
+    subscriber = Subscriber(OrderConfirmed)
+
+    for of_type in (OrderShipped.type, OrderConfirmed.type, OrderShipped.type):
+        await subscriber.deliver(of_type)
+
+    assert [line.get("ignored") for line in lines()] == [1, None, 2]
+    assert lines()[0]["ignored_type"] == OrderShipped.type

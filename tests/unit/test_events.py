@@ -17,7 +17,7 @@ from orderflow.events.models import (
     EVENTS,
     MOVED,
     Event,
-    EventData,
+    KafkaEventData,
     OrderPlaced,
     make_event,
     to_kafka,
@@ -35,7 +35,7 @@ DATA: dict[str, dict[str, Any]] = {
 plain_text = st.from_regex(re.compile(r"^[^\s\x00-\x1f\x7f-\x9f]{1,40}\Z"))
 
 
-def make(model: type[EventData] = OrderPlaced, **overrides: Any) -> Event:
+def make(model: type[KafkaEventData] = OrderPlaced, **overrides: Any) -> Event:
     options = {"source": "/orderflow/create_order", "traceparent": TRACEPARENT, "sequence": 1}
     data = DATA[model.topic].copy()
     for name, value in overrides.items():
@@ -68,7 +68,7 @@ def test_every_status_but_the_first_has_an_event_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("model", EVENTS, ids=lambda model: model.type)
-def test_the_binary_form_is_read_back_by_the_sdk(model: type[EventData]) -> None:
+def test_the_binary_form_is_read_back_by_the_sdk(model: type[KafkaEventData]) -> None:
     event = make(model)
 
     attributes, data = read_back(to_kafka(event))
@@ -87,21 +87,21 @@ def test_the_binary_form_is_read_back_by_the_sdk(model: type[EventData]) -> None
 
 
 @pytest.mark.parametrize("model", EVENTS, ids=lambda model: model.type)
-def test_the_data_is_of_its_own_model(model: type[EventData]) -> None:
+def test_the_data_is_of_its_own_model(model: type[KafkaEventData]) -> None:
     read = model.model_validate_json(make(model).payload)
 
     assert read.model_dump(mode="json") == DATA[model.topic]
 
 
 @pytest.mark.parametrize("model", EVENTS, ids=lambda model: model.type)
-def test_a_field_of_a_later_version_is_passed_over(model: type[EventData]) -> None:
+def test_a_field_of_a_later_version_is_passed_over(model: type[KafkaEventData]) -> None:
     later = orjson.dumps(DATA[model.topic] | {"colour": "red"})
 
     model.model_validate_json(later)
 
 
 @pytest.mark.parametrize("model", EVENTS, ids=lambda model: model.type)
-def test_data_without_its_key_is_refused(model: type[EventData]) -> None:
+def test_data_without_its_key_is_refused(model: type[KafkaEventData]) -> None:
     keyless = {name: v for name, v in DATA[model.topic].items() if name != model.key}
 
     with pytest.raises(ValidationError):

@@ -7,8 +7,8 @@ import orjson
 import pytest
 
 from orderflow.dead_letters.letters import letter_of
-from orderflow.events.trigger import PLAIN_RECORD, RawEvent
-from orderflow.text import storable
+from orderflow.events.cloudevent import PLAIN_RECORD, RawEvent
+from orderflow.text import sanitize_text
 
 PLACED = "orderflow.order.placed.v1"
 EVENT = {"specversion": "1.0", "id": "1", "source": "/t", "type": PLACED}
@@ -139,8 +139,8 @@ def test_data_that_was_cut_is_not_read_and_its_length_is_told() -> None:
     ("text", "stored"), [("a\0b", "a\ufffdb"), ("\ud800", "\ufffd"), ("a🦊b", "a🦊b"), ("", "")]
 )
 def test_what_a_database_refuses_is_replaced(text: str, stored: str) -> None:
-    assert storable(text) == stored
+    assert sanitize_text(text) == stored
 
 
 def test_a_text_is_cut_by_characters() -> None:
-    assert storable("a🦊b", 2) == "a🦊"
+    assert sanitize_text("a🦊b", 2) == "a🦊"

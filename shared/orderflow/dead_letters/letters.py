@@ -12,10 +12,10 @@ from urllib.parse import unquote
 
 import orjson
 
+from orderflow.events.cloudevent import PLAIN_RECORD, RawEvent
 from orderflow.events.models import EVENTS
-from orderflow.events.trigger import PLAIN_RECORD, RawEvent
 from orderflow.models import digest
-from orderflow.text import MAX_FILTERED, storable
+from orderflow.text import MAX_FILTERED, sanitize_text
 
 MAX_URL = 2_000  # characters, as much as a URL can have to be understood everywhere
 MAX_ERROR = 1_000  # characters; Knative hands on no more than 1,024 bytes
@@ -32,7 +32,9 @@ def letter_of(event: RawEvent) -> dict[str, Any]:
 
     `data` goes as Base64. Equal events of one destination have an equal `identity`.
     """
-    attributes = {storable(name): storable(value) for name, value in event.attributes.items()}
+    attributes = {
+        sanitize_text(name): sanitize_text(value) for name, value in event.attributes.items()
+    }
     added = {name: attributes.pop(name) for name in [*attributes] if _ADDED.fullmatch(name)}
     destination = added.get("knativeerrordest", "unknown")
     of_type, event_id = attributes.get("type", ""), attributes.get("id", "")
@@ -65,7 +67,7 @@ def _entities(event: RawEvent, attributes: dict[str, str]) -> dict[str, str | No
 
 
 def _text(value: object) -> str | None:
-    return storable(value, MAX_FILTERED) or None if isinstance(value, str) else None
+    return sanitize_text(value, MAX_FILTERED) or None if isinstance(value, str) else None
 
 
 def _failure(added: dict[str, str]) -> dict[str, Any]:
@@ -78,8 +80,8 @@ def _failure(added: dict[str, str]) -> dict[str, Any]:
         of_type, error = problem["type"].rpartition("/")[2][:MAX_FILTERED], problem["detail"]
     except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
         of_type, error = None, body.decode(errors="replace")
-    text = storable(str(error), MAX_ERROR) or f"answered {code} without saying why"
-    return {"error_code": code, "error_type": of_type and storable(of_type), "error": text}
+    text = sanitize_text(str(error), MAX_ERROR) or f"answered {code} without saying why"
+    return {"error_code": code, "error_type": of_type and sanitize_text(of_type), "error": text}
 
 
 def _answer(encoded: str) -> bytes:

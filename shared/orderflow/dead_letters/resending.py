@@ -16,6 +16,7 @@ from confluent_kafka import KafkaError
 
 from orderflow.database.connection import Connection, Json, statement
 from orderflow.events.attempts import forget_attempts
+from orderflow.events.cloudevent import PLAIN_RECORD
 from orderflow.resources import outbox, worker
 from orderflow.server.graceful_shutdown import stopping
 
@@ -41,7 +42,6 @@ _FINAL = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.T
 _NO_REPORT = KafkaError(KafkaError._TIMED_OUT)
 
 _OURS = "orderflow."
-_PLAIN_RECORD = "dev.knative.kafka.event"
 
 
 class DueLetter(NamedTuple):
@@ -112,7 +112,7 @@ def to_kafka(attributes: dict[str, str], data: bytes) -> KafkaMessage:
 
 def _key(attributes: dict[str, str]) -> bytes | None:
     of_type = attributes.get("type", "")
-    names = ["partitionkey", "key"] + ["subject"] * (of_type != _PLAIN_RECORD)
+    names = ["partitionkey", "key"] + ["subject"] * (of_type != PLAIN_RECORD)
     key = next((attributes[name] for name in names if attributes.get(name)), None)
     if key is None:
         return None

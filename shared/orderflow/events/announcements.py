@@ -23,7 +23,7 @@ def order_placed_id(order_id: str) -> str:
     return event_id(OrderPlaced, order_id, 1)
 
 
-def change_told(item: str, change_id: str, traceparent: str) -> Event:
+def inventory_changed(item: str, change_id: str, traceparent: str) -> Event:
     """Return the event that announces an inventory change."""
     data, source = {"item": item, "change_id": change_id}, "/orderflow/update_inventory"
     return make_event(
@@ -31,6 +31,6 @@ def change_told(item: str, change_id: str, traceparent: str) -> Event:
     )
 
 
-def change_told_id(item: str, change_id: str) -> str:
+def inventory_changed_id(item: str, change_id: str) -> str:
     """Return the id of the event that announces an inventory change."""
     return event_id(InventoryChanged, item, change_id)

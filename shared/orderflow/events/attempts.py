@@ -6,7 +6,6 @@ cost a statement; an event that is processed at once is never looked up.
 """
 
 from collections.abc import Awaitable, Iterable
-from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -23,7 +22,7 @@ from orderflow.errors import (
 from orderflow.logs import bind_log_fields
 from orderflow.models import digest
 from orderflow.resources import worker
-from orderflow.text import MAX_FILTERED, storable
+from orderflow.text import MAX_FILTERED, sanitize_text
 
 _HERE = Path(__file__).parent
 COUNT_ATTEMPT = statement(_HERE / "count_attempt.sql")
@@ -39,7 +38,9 @@ MAX_ERROR = 500  # characters: a dead letter's share of an answer holds no more
 _NOT_COUNTED = (Never, DatabaseAway, QueueFull, ConfigurationError)
 
 
-async def counted(attempt: Awaitable[None], *, function: str, source: str, event_id: str) -> None:
+async def count_failures(
+    attempt: Awaitable[None], function: str, source: str, event_id: str
+) -> None:
     """Await an attempt of `function` at the event of that source and id, and count its failure.
 
     Raises the attempt's own error, and `GivenUp` instead of the `MAX_ATTEMPTS`th and any further
@@ -50,7 +51,8 @@ async def counted(attempt: Awaitable[None], *, function: str, source: str, event
     except _NOT_COUNTED:
         raise
     except Exception as error:  # whatever it is: the count must not depend on what went wrong
-        told = storable(_told(error), MAX_ERROR)
+        kind = "" if isinstance(error, OrderFlowError) else f"{type(error).__name__}: "
+        told = sanitize_text(f"{kind}{error}", MAX_ERROR)
         failures = await _count(function, source, event_id, told)
         bind_log_fields(failures=failures)
         if failures >= MAX_ATTEMPTS:
@@ -70,23 +72,13 @@ def forget_attempts(connection: Connection, event_ids: Iterable[str]) -> None:
 
 async def _count(function: str, source: str, event_id: str, error: str) -> int:
     row = {
-        "identity": digest([function, storable(source), storable(event_id)]),
+        "identity": digest([function, sanitize_text(source), sanitize_text(event_id)]),
         "function": function,
-        "event_id": storable(event_id, MAX_FILTERED),
+        "event_id": sanitize_text(event_id, MAX_FILTERED),
         "error": error,
     }
     try:
-        return await worker().submit(partial(_counted, row))
+        ((failures,),) = await worker().submit(lambda c: c.run(COUNT_ATTEMPT, **row))
     except Later:  # the answer is 5xx all the same, and the event comes again
         return 0
-
-
-def _counted(row: dict[str, str], connection: Connection) -> int:
-    ((failures,),) = connection.run(COUNT_ATTEMPT, **row)
     return int(failures)
-
-
-def _told(error: Exception) -> str:
-    if isinstance(error, OrderFlowError):
-        return error.detail
-    return f"{type(error).__name__}: {error}"

@@ -29,8 +29,7 @@ class EventData(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     type: ClassVar[str]
-    topic: ClassVar[Topic]
-    key: ClassVar[str]
+    topic: ClassVar[Topic | None] = None
 
 
 class Tick(EventData):
@@ -39,7 +38,14 @@ class Tick(EventData):
     type = "dev.knative.sources.ping"
 
 
-class OrderPlaced(EventData):
+class KafkaEventData(EventData):
+    """Base of the data of events on Kafka; `key` is the field that is the record's key."""
+
+    topic: ClassVar[Topic]
+    key: ClassVar[str]
+
+
+class OrderPlaced(KafkaEventData):
     """An order was accepted and waits for stock."""
 
     type = "orderflow.order.placed.v1"
@@ -51,7 +57,7 @@ class OrderPlaced(EventData):
     on_shortage: Literal["backorder", "reject"] = "backorder"
 
 
-class InventoryChanged(EventData):
+class InventoryChanged(KafkaEventData):
     """Something about an item's stock is to be applied or offered to who waits for it."""
 
     type = "orderflow.inventory.changed.v1"
@@ -62,7 +68,7 @@ class InventoryChanged(EventData):
     change_id: str | None = None
 
 
-class OrderMoved(EventData):
+class OrderMoved(KafkaEventData):
     """Base of what is told to everyone downstream when an order's status changes."""
 
     topic = "order-events"
@@ -110,7 +116,7 @@ MOVED: dict[str, type[OrderMoved]] = {
     "cancelled": OrderCancelled,
     "shipped": OrderShipped,
 }
-EVENTS: tuple[type[EventData], ...] = (OrderPlaced, InventoryChanged, *MOVED.values())
+EVENTS: tuple[type[KafkaEventData], ...] = (OrderPlaced, InventoryChanged, *MOVED.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +139,7 @@ class Event:
 
 
 def make_event(
-    model: type[EventData],
+    model: type[KafkaEventData],
     data: dict[str, Any],
     *,
     source: str,
@@ -184,7 +190,7 @@ def to_kafka(event: Event) -> KafkaMessage:
     return KafkaMessage(headers, event.aggregateid.encode(), value)
 
 
-def event_id(model: type[EventData], entity: str, fact: str | int) -> str:
+def event_id(model: type[KafkaEventData], entity: str, fact: str | int) -> str:
     """Return the id of the event of one fact: a UUIDv8 (RFC 9562) of its digest.
 
     The same fact always makes the same id, so that a re-announcement carries that of the first.

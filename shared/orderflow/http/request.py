@@ -10,7 +10,7 @@ from orderflow.errors import InvalidInput, NotFound, NotJson
 from orderflow.http.request_body import read_body
 from orderflow.logs import bind_log_fields
 from orderflow.models import IdempotencyKey, parsed
-from orderflow.traceparent import continued, trace_id
+from orderflow.traceparent import trace_id, traceparent_or_new
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -40,7 +40,7 @@ def path_name(request: Request, prefix: str) -> str:
 
 def traceparent_of(request: Request) -> str:
     """Return the caller's trace context, or a new one, and put its id into the log line."""
-    traceparent = continued(request.headers.get("traceparent"))
+    traceparent = traceparent_or_new(request.headers.get("traceparent"))
     bind_log_fields(trace_id=trace_id(traceparent))
     return traceparent
 

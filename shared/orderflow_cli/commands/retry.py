@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from orderflow.database.connection import Connection, retrying, statement
-from orderflow.events.announcements import change_told_id, order_placed_id
+from orderflow.events.announcements import inventory_changed_id, order_placed_id
 from orderflow.events.attempts import forget_attempts
 from orderflow_cli.output import say
 
@@ -94,7 +94,7 @@ def _announce_orders(connection: Connection, order_ids: Sequence[str]) -> list[s
 def _announce_changes(connection: Connection, change_ids: Sequence[str]) -> list[str]:
     with connection.transaction():
         rows = connection.run(ANNOUNCE_CHANGES_NOW, change_ids=list(change_ids))
-        forget_attempts(connection, (change_told_id(*row) for row in rows))
+        forget_attempts(connection, (inventory_changed_id(*row) for row in rows))
     return [f"{item}: {change_id}" for item, change_id in rows]
 
 
