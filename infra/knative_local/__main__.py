@@ -1,84 +1,102 @@
-"""`python -m knative_local run MANIFESTS...`: any manifests, until SIGTERM or SIGINT."""
+"""Runs Knative functions from their manifests on one machine, without a cluster.
+
+knative-local run manifests/ --watch
+knative-local invoke hello '{"name": "Ada"}'
+knative-local invoke greetings '{"name": "Ada"}' --topic
+"""
 
 import argparse
 import asyncio
-import signal
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from pathlib import Path
 
-from knative_local.errors import LocalRuntimeError
-from knative_local.manifests.loader import load_manifests
+from knative_local.child import exit_status, pair
+from knative_local.invoke import EVENT_TYPE, invoke
 from knative_local.ports import LOOPBACK
-from knative_local.runtime import Runtime
-from knative_local.supervisor.supervisor import Supervisor
-
-REFUSED = 2  # exit status for what the user can put right, as of any command line
+from knative_local.run import run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until told to stop; return the exit status."""
+    """Do what the command line says; return the exit status."""
     given = _parser().parse_args(arguments)
-    try:
-        asyncio.run(_run(given))
-    except LocalRuntimeError as refused:
-        sys.stderr.write(f"knative_local: {refused}\n")
-        return REFUSED
-    return 0
-
-
-async def _run(given: argparse.Namespace) -> None:
-    runtime = Runtime(
-        manifests=load_manifests(given.manifests),
-        paths=given.manifests,
-        project_root=Path.cwd(),
-        host=given.host,
-        port=given.port,
-        kafka=given.kafka,
-        overrides=_overrides(given.env),
-    )
-    async with Supervisor(given.data) as supervisor:
-        for stage in runtime.stages():
-            if stage:
-                supervisor.add(*stage)
-        await until_stopped(supervisor)
-
-
-async def until_stopped(supervisor: Supervisor) -> None:
-    """Start what was added and wait for SIGTERM or SIGINT, also while starting."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    stopping = asyncio.create_task(stop.wait())
-    starting = asyncio.create_task(supervisor.start())
-    await asyncio.wait((stopping, starting), return_when=asyncio.FIRST_COMPLETED)
-    if starting.done():
-        starting.result()  # raises what kept a component from starting
-        await stopping
-    starting.cancel()
-    with suppress(asyncio.CancelledError):
-        await starting
-
-
-def _overrides(pairs: Sequence[str]) -> Mapping[str, str]:
-    for pair in pairs:
-        if "=" not in pair:
-            raise LocalRuntimeError(f"--env {pair} is not NAME=VALUE")
-    return dict(pair.split("=", 1) for pair in pairs)
+    return exit_status("knative-local", lambda: asyncio.run(given.command(given)))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="knative_local", description=__doc__)
-    commands = parser.add_subparsers(required=True)
-    run = commands.add_parser("run", help="run manifests until SIGTERM or SIGINT")
-    run.add_argument("manifests", type=Path, nargs="+", help="files or folders")
-    run.add_argument("--kafka", metavar="SERVERS", help="instead of the manifests' servers")
-    run.add_argument("--port", type=int, default=8080, help="of the gateway (8080)")
-    run.add_argument("--host", default=LOOPBACK, help="of the gateway (127.0.0.1)")
-    run.add_argument("--env", action="append", default=[], metavar="NAME=VALUE")
-    run.add_argument("--data", type=Path, default=Path(".knative_local"), metavar="DIR")
+    text = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("knative-local", description=__doc__, formatter_class=text)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    data = argparse.ArgumentParser(add_help=False)
+    data.add_argument(
+        "--data",
+        type=Path,
+        default=Path(".knative_local"),
+        metavar="DIR",
+        help="where a runtime keeps its logs and its state (.knative_local)",
+    )
+    _add_run(commands.add_parser("run", parents=[data], help="run manifests until Ctrl-C"))
+    _add_invoke(
+        commands.add_parser(
+            "invoke", parents=[data], help="send an event to what runs: to a Service or a topic"
+        )
+    )
     return parser
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Run what the manifests say, until Ctrl-C: each Service as a process, each KafkaSource "
+        "and PingSource, and the HTTPRoutes on one port. A field that is not honoured here is "
+        "refused."
+    )
+    parser.set_defaults(command=run)
+    add = parser.add_argument
+    add("manifests", type=Path, nargs="+", help="files of manifests, or folders of such files")
+    add(
+        "--kafka",
+        metavar="SERVERS",
+        help="the Kafka of all sources, instead of the manifests' servers; without it a broker "
+        "that keeps records in memory stands in for servers that cannot be reached",
+    )
+    add(
+        "--port",
+        type=int,
+        default=8080,
+        help="of the gateway, or without an HTTPRoute of the first Service, the next one "
+        "following (8080)",
+    )
+    add("--host", default=LOOPBACK, help="the address the gateway listens on (127.0.0.1)")
+    add(
+        "--env",
+        type=pair,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a variable for the Services whose manifest names it; may be given several times",
+    )
+    add("--watch", action="store_true", help="restart a function when a file of its folder changes")
+    add(
+        "--log-format",
+        choices=["people", "json"],
+        default="people",
+        help="readable lines, or one JSON object a line; the files keep what was printed",
+    )
+
+
+def _add_invoke(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Send a CloudEvent to a Service that runs and print its answer; or, with --topic, put a "
+        "record on a topic, for the KafkaSources that read it."
+    )
+    parser.set_defaults(command=invoke)
+    add = parser.add_argument
+    add("target", metavar="NAME", help="of the Service, or of the topic")
+    add("event_data", metavar="DATA", nargs="?", default="{}", help="what the event carries ({})")
+    add("--topic", action="store_true", help="NAME is a topic")
+    add("--key", help="the record's key; a CloudEvent has it as its partitionkey")
+    add("--type", help=f"the event's type ({EVENT_TYPE}); a record without one is no CloudEvent")
+    add("--kafka", metavar="SERVERS", help="where the topic is, if not on the embedded broker")
 
 
 if __name__ == "__main__":

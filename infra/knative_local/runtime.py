@@ -1,6 +1,7 @@
 """From manifests to what has to run: the stages of one runtime."""
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,7 +10,7 @@ from pathlib import Path
 from knative_local.delivery import ping_source as ping
 from knative_local.errors import LocalRuntimeError
 from knative_local.gateway.__main__ import DRAIN_S, gateway_command
-from knative_local.kafka_source.__main__ import source_command
+from knative_local.kafka_source.command import READY_EVENT, source_command
 from knative_local.manifests.loader import Manifests
 from knative_local.ports import LOOPBACK, accepts, free_port, is_free
 from knative_local.supervisor.environment import base_environment
@@ -31,7 +32,9 @@ class Runtime:
     """What to run and how: manifests (and where they were read), and the user's choices.
 
     `overrides` replace environment variables of the Services; `kafka` replaces the bootstrap
-    servers of every KafkaSource; commands of Services run in `project_root`.
+    servers of every KafkaSource, `stand_ins` those that are keys of it; commands of Services run
+    in `project_root`. With `watch` a function restarts when its folder changes. The gateway serves
+    the routes on `port`; where there are none, the Services themselves listen on it and the next.
     """
 
     manifests: Manifests
@@ -40,14 +43,17 @@ class Runtime:
     host: str = LOOPBACK
     port: int = 8080
     kafka: str | None = None
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, str] = field(default_factory=dict)
+    watch: bool = False
     _ports: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for service in self.manifests.services:
+        for index, service in enumerate(self.manifests.services):
             if service.name in self._ports:
                 raise LocalRuntimeError(f"two Services are named {service.name}")
-            self._ports[service.name] = free_port()
+            routed = self.manifests.routes
+            self._ports[service.name] = free_port() if routed else self.port + index
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -56,26 +62,36 @@ class Runtime:
 
     def services(self) -> list[Command]:
         """One process per Service; raises LocalRuntimeError for what cannot be honoured."""
+        if not self.manifests.routes:
+            for port in self._ports.values():
+                require_free(port, flag="--port")
         return [
             service_command(
                 service,
                 self._ports[service.name],
                 project_root=self.project_root,
                 overrides=self.overrides,
-                config_maps=self.manifests.config_maps,
+                settings=self.manifests.settings,
+                watch=self.watch,
             )
             for service in self.manifests.services
         ]
 
     def sources(self) -> list[Command]:
-        """One dispatcher process per KafkaSource."""
+        """One dispatcher process per KafkaSource; it waits for its servers and topics for ever."""
         return [
             Command(
                 name=source.name,
                 kind="KafkaSource",
-                argv=source_command(self.paths, source, self.kafka, self.addresses),
+                argv=source_command(
+                    self.paths,
+                    source,
+                    self.kafka or self.stand_ins.get(source.servers),
+                    self.addresses,
+                ),
                 env=base_environment(),
-                ready_line=b'"source.ready"',
+                ready_line=f'"{READY_EVENT}"'.encode(),
+                start_timeout_s=math.inf,
                 grace_s=SOURCE_GRACE_S,
             )
             for source in self.manifests.kafka_sources
@@ -89,8 +105,8 @@ class Runtime:
         ]
 
     def stages(self) -> list[Sequence[Command | Task]]:
-        """All of it in the order to start: functions, what calls them, the way in."""
-        return [self.services(), [*self.sources(), *self.pings()], self.gateway()]
+        """All of it in the order to start: functions, the way in, and what calls them by itself."""
+        return [self.services(), self.gateway(), [*self.sources(), *self.pings()]]
 
     def gateway(self) -> list[Command]:
         """The gateway if there are routes; raises PortTakenError if its port is in use."""
@@ -113,6 +129,8 @@ class Runtime:
 
 def require_free(port: int, host: str = LOOPBACK, *, flag: str) -> None:
     """Raise PortTakenError, naming the command line flag to change, if the port is in use."""
+    if not 0 < port < 65_536:
+        raise LocalRuntimeError(f"{flag} {port} is no port")
     if not is_free(port, host):
         raise PortTakenError(f"port {port} is taken: choose another with {flag}")
 

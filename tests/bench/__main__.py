@@ -18,7 +18,7 @@ from rich.table import Table
 
 from knative_local.gateway.__main__ import gateway_command
 from knative_local.http_client.client import Client
-from knative_local.kafka_source.__main__ import source_command
+from knative_local.kafka_source.command import source_command
 from knative_local.manifests.loader import load_manifests
 from knative_local.ports import free_port
 from knative_local.servers.broker import embedded_broker

@@ -125,5 +125,5 @@ def test_function_that_cannot_start_says_why_in_one_line(tmp_path: Path) -> None
 
     assert refused.process.wait(DEADLINE_S) == 2
     last = refused.output.read_text().splitlines()[-1]
-    assert last.startswith("knative_local: Service echo did not start")
+    assert last.startswith("knative-local: Service echo did not start")
     assert "missing" in last

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from itertools import chain
@@ -265,3 +266,30 @@ def test_every_kafka_source_tries_again_and_then_keeps_what_failed() -> None:
         assert source["spec"]["topics"] == [
             source["spec"]["ceOverrides"]["extensions"]["kafkatopic"]
         ]
+
+
+def test_the_distribution_of_the_runtime_has_all_of_its_packages() -> None:
+    folder = ROOT / "infra/knative_local"
+    project = tomllib.loads((folder / "pyproject.toml").read_text())
+    found = {path.parent.relative_to(folder.parent) for path in RUNTIME if path.stem == "__init__"}
+
+    assert set(project["tool"]["setuptools"]["packages"]) == {".".join(p.parts) for p in found}
+
+
+# Each module or package of the runtime imports only what stands before it.
+RUNTIME_ORDER = [
+    *("errors", "ports", "json_log", "child", "http_client", "manifests", "cloudevents"),
+    *("delivery", "kafka_source", "gateway", "supervisor", "servers"),
+    *("runtime", "invoke", "run", "__main__"),
+]
+
+
+def test_the_imports_of_the_runtime_go_one_way() -> None:
+    for path in RUNTIME:
+        part = path.relative_to(ROOT / "infra/knative_local").with_suffix("").parts[0]
+        if part == "__init__":
+            continue
+        imported = {n.split(".")[1] for n in imports_of(path) if n.startswith("knative_local.")}
+        allowed = set(RUNTIME_ORDER[: RUNTIME_ORDER.index(part) + 1])
+
+        assert imported <= allowed, named(path)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import knative_local
-from knative_local.kafka_source.__main__ import source_command
+from knative_local.kafka_source.command import source_command
 from knative_local.manifests.loader import load_manifests
 from knative_local.supervisor.state_file import read_state
 

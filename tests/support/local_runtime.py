@@ -93,18 +93,24 @@ class Running:
     def is_ready(self) -> bool:
         """Whether all components are."""
         states = [c["state"] for c in read_state(self.data_dir)["components"]]
-        return len(states) > 1 and set(states) == {"ready"}
+        return bool(states) and set(states) == {"ready"}
+
+    def is_ready_again(self) -> bool:
+        """Whether all are after the function was restarted."""
+        return self.is_ready() and self.component()["restarts"] > 0
 
     def groups(self) -> list[int]:
         """The process groups of the components."""
         return [c["pid"] for c in read_state(self.data_dir)["components"] if c["pid"]]
 
 
-def start(folder: Path, *manifests: str, flags: tuple[str, ...] = ()) -> Running:
+def start(
+    folder: Path, *manifests: str, flags: tuple[str, ...] = (), source: str = ECHO
+) -> Running:
     """Write manifests and function, and start the runtime on them without waiting."""
-    source = folder / "functions" / "echo" / "main.py"
-    source.parent.mkdir(parents=True, exist_ok=True)
-    source.write_text(ECHO)
+    main = folder / "functions" / "echo" / "main.py"
+    main.parent.mkdir(parents=True, exist_ok=True)
+    main.write_text(source)
     (folder / "manifests.yaml").write_text("\n---\n".join(manifests))
     port, output = free_port(), folder / "output.log"
     command = [sys.executable, "-m", "knative_local", "run", "manifests.yaml", "--data", "data"]

@@ -12,11 +12,11 @@ from knative_local.manifests.loader import ManifestError, Manifests, load_manife
 Document = dict[str, Any]
 
 
-def make_service(name: str = "orders", **container: Any) -> Document:
+def make_service(service: str = "orders", **container: Any) -> Document:
     return {
         "apiVersion": "serving.knative.dev/v1",
         "kind": "Service",
-        "metadata": {"name": name, "namespace": "shop"},
+        "metadata": {"name": service, "namespace": "shop"},
         "spec": {
             "template": {"spec": {"containers": [{"image": "dev.local/orders", **container}]}}
         },
@@ -111,9 +111,9 @@ def test_defaults_are_those_of_knative(tmp_path: Path) -> None:
         (make_source(ordering="sorted"), "spec.ordering: "),
         (make_source(initialOffset="first"), "spec.initialOffset: "),
         (make_source(consumers=-1), "spec.consumers: "),
-        (make_source(net={}), "spec.net: TLS and SASL"),
+        (make_source(net={"tls": {"enable": True}}), "spec.net: TLS and SASL"),
         (make_source(delivery={"retryAfterMax": "PT1S"}), "spec.delivery.retryAfterMax: Knative's"),
-        (make_source(delivery={"backoffDelay": "PT0.09S"}), "spec.delivery: a backoffDelay under"),
+        (make_source(delivery={"backoffDelay": "PT0.09S"}), "backoffDelay: under PT0.1S is zero"),
         (make_source(delivery={"timeout": "10s"}), "spec.delivery.timeout: '10s' is not"),
         (make_source(sink={}), "spec.sink: needs ref or uri"),
         (make_source(sink={"uri": "/path"}), "spec.sink: uri must be absolute"),
@@ -138,7 +138,11 @@ def test_defaults_are_those_of_knative(tmp_path: Path) -> None:
         (make_service(lifecycle={}), "containers[0].lifecycle: unknown field"),
         (make_route(), "spec.rules[0].backendRefs[0]: no Service orders"),
         (make_route(filters=[]), "spec.rules[0].filters: unknown field"),
-        ({"apiVersion": "v1", "kind": "Secret"}, "kind: v1 Secret is not served"),
+        ({"apiVersion": "v1", "kind": "Pod"}, "kind: v1 Pod is not served"),
+        (
+            {**make_source(), "apiVersion": "sources.knative.dev/v1beta1"},
+            "apiVersion: write sources.knative.dev/v1 instead of sources.knative.dev/v1beta1",
+        ),
     ],
 )
 def test_what_is_not_honoured_is_refused(tmp_path: Path, document: Document, problem: str) -> None:
@@ -209,3 +213,67 @@ def test_duration_keeps_one_decimal_digit(text: str, millis: int) -> None:
 def test_other_text_is_no_duration(text: str) -> None:
     with pytest.raises(ValueError, match="ISO-8601"):
         duration_ms(text)
+
+
+# What `kubectl get -o yaml` prints beyond what was applied.
+SERVER_SET = {
+    "creationTimestamp": "2026-11-01T10:00:00Z",
+    "finalizers": ["kafkasources.kafka.eventing.knative.dev"],
+    "generation": 1,
+    "managedFields": [{"manager": "kubectl"}],
+    "resourceVersion": "1234",
+    "uid": "0f3c",
+}
+NO_NET: Document = {
+    "sasl": {"password": {}, "type": {}, "user": {}},
+    "tls": {"caCert": {}, "cert": {}, "key": {}},
+}
+
+
+def as_printed(document: Document, **spec: Any) -> Document:
+    metadata = {**document["metadata"], **SERVER_SET}
+    printed = {**document, "metadata": metadata, "status": {"conditions": [], "url": "http://a"}}
+    return {**printed, "spec": {**document["spec"], **spec}}
+
+
+def test_list_of_what_a_cluster_prints_is_read(tmp_path: Path) -> None:
+    service = make_service(name="user-container", resources={}, readinessProbe={"tcpSocket": {}})
+    service["spec"]["template"]["metadata"] = {"creationTimestamp": None}
+    backend = {"group": "", "kind": "Service", "name": "orders", "port": 80, "weight": 1}
+    items = [
+        as_printed(service, traffic=[{"latestRevision": True, "percent": 100}]),
+        as_printed(make_source(), net=NO_NET),
+        as_printed(make_route(backendRefs=[backend])),
+    ]
+
+    read = load(tmp_path, {"apiVersion": "v1", "kind": "List", "items": items})
+
+    assert (len(read.services), len(read.kafka_sources), len(read.routes)) == (1, 1, 1)
+
+
+def test_traffic_to_a_named_revision_is_refused_with_the_reason(tmp_path: Path) -> None:
+    document = make_service()
+    document["spec"]["traffic"] = [{"revisionName": "orders-00001", "percent": 100}]
+
+    assert "traffic[0].revisionName: the local runtime runs one" in refusal(tmp_path, document)
+
+
+def test_secret_is_read_from_base64_and_from_text(tmp_path: Path) -> None:
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s", "namespace": "shop"},
+        "data": {"key": "c2VjcmV0"},
+        "stringData": {"other": "plain"},
+    }
+
+    settings = load(tmp_path, secret).settings
+
+    assert settings["Secret", "shop", "s"] == {"key": "secret", "other": "plain"}
+
+
+def test_folder_without_a_manifest_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("none", encoding="utf-8")
+
+    with pytest.raises(ManifestError, match="no manifest in"):
+        load_manifests([tmp_path])

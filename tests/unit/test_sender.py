@@ -64,8 +64,8 @@ async def serving(script: list[Any]) -> AsyncIterator[tuple[Server, str]]:
 
 
 def make_delivery(**changes: Any) -> Delivery:
-    defaults: dict[str, Any] = {"retry": 5, "backoff_policy": "linear", "backoff_delay": "PT0.1S"}
-    return Delivery(**{**defaults, **changes})
+    defaults: dict[str, Any] = {"retry": 5, "backoff_policy": "linear", "backoffDelay": "PT0.1S"}
+    return Delivery.model_validate({**defaults, **changes})
 
 
 def make_event(**extensions: str) -> Event:

@@ -45,7 +45,7 @@ def ping_event(source: PingSource, event_id: str, now: datetime) -> Event:
 def ticks(source: PingSource, start: datetime) -> Iterator[datetime]:
     """Times after `start` at which the source fires, in its own time zone."""
     zone = ZoneInfo(source.spec.timezone)
-    yield from CronSim(source.spec.cron, start.astimezone(zone))
+    yield from CronSim(source.spec.schedule, start.astimezone(zone))
 
 
 async def send(client: Client, request: bytes) -> bool:

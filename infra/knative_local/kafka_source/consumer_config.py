@@ -25,7 +25,7 @@ def max_poll_interval_ms(delivery: Delivery) -> int:
 def consumer_settings(source: KafkaSource, servers: str | None) -> dict[str, Any]:
     """Settings of Knative's source data plane, in librdkafka's words."""
     return {
-        "bootstrap.servers": servers or ",".join(source.spec.bootstrap_servers),
+        "bootstrap.servers": servers or source.servers,
         "group.id": source.consumer_group,
         "client.id": f"{source.namespace}.{source.name}",
         "enable.auto.commit": False,

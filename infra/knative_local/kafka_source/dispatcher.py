@@ -12,6 +12,7 @@ from knative_local.cloudevents.from_kafka import EventRule, KafkaRecord, NullHea
 from knative_local.delivery.sender import Dispatcher
 from knative_local.errors import LocalRuntimeError
 from knative_local.json_log import log
+from knative_local.kafka_source.command import READY_EVENT
 from knative_local.kafka_source.commands import Offsets
 from knative_local.kafka_source.consumer import KafkaReader
 from knative_local.kafka_source.consumer_config import consumer_settings
@@ -156,6 +157,6 @@ def _item(record: KafkaRecord, event: Event | None) -> Item:
 
 def announce_ready(source: KafkaSource) -> None:
     """One JSON line on standard output."""
-    line = {"event": "source.ready", "source": f"{source.namespace}/{source.name}"}
+    line = {"event": READY_EVENT, "source": f"{source.namespace}/{source.name}"}
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()

@@ -1,11 +1,12 @@
 """What every manifest kind shares: strict reading, metadata, destinations and durations."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 from urllib.parse import urljoin, urlsplit
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -66,6 +67,10 @@ class Resource(Strict):
         """The object's namespace."""
         return self.metadata.namespace
 
+    def services(self) -> Iterator[tuple[str, str, str | None]]:
+        """Each Service it refers to: the field that does so, name and namespace."""
+        yield from ()
+
 
 class Reference(Strict):
     """A sink named by object: here only a Knative Service can be one."""
@@ -74,11 +79,6 @@ class Reference(Strict):
     kind: Literal["Service"]
     name: Name
     namespace: Name | None = None
-
-
-def _absolute(uri: str) -> bool:
-    parts = urlsplit(uri)
-    return bool(parts.scheme and parts.netloc)
 
 
 class Destination(Strict):
@@ -95,11 +95,10 @@ class Destination(Strict):
     def _one_target(self) -> "Destination":
         if self.ref is None and self.uri is None:
             raise ValueError("needs ref or uri")
-        if self.uri is None:
-            return self
-        if _absolute(self.uri) == (self.ref is not None):
+        parts = urlsplit(self.uri or "")
+        if self.uri and bool(parts.scheme and parts.netloc) == (self.ref is not None):
             raise ValueError("uri must be absolute without ref and relative with it")
-        if self.ref is None and urlsplit(self.uri).scheme != "http":
+        if self.ref is None and parts.scheme != "http":
             raise ValueError("only http is served by the local runtime")
         return self
 
@@ -110,6 +109,11 @@ class Destination(Strict):
         owner = self.ref.namespace or namespace
         root = base or f"http://{self.ref.name}.{owner}.svc.cluster.local"
         return urljoin(root, self.uri) if self.uri else root
+
+    def services(self, field: str) -> Iterator[tuple[str, str, str | None]]:
+        """The Service it names, if it does, with the field of the object that holds it."""
+        if self.ref is not None:
+            yield f"{field}.ref", self.ref.name, self.ref.namespace
 
 
 class CloudEventOverrides(Strict):
@@ -125,10 +129,5 @@ class CloudEventOverrides(Strict):
         return extensions
 
 
-def _duration_text(text: str) -> str:
-    duration_ms(text)
-    return text
-
-
-Duration = Annotated[str, AfterValidator(_duration_text)]
+DurationMs = Annotated[int, BeforeValidator(duration_ms)]
 Int32 = Annotated[int, Field(ge=0, le=2**31 - 1)]

@@ -1,6 +1,6 @@
 """The container of a `serving.knative.dev/v1 Service`: its command, environment and probes."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -9,7 +9,6 @@ from knative_local.manifests.base import LongName, Name, Strict
 # Knative sets these itself and reserves these ports (serving pkg/networking, k8s_validation.go).
 RESERVED_ENV = frozenset({"PORT", "K_SERVICE", "K_CONFIGURATION", "K_REVISION"})
 RESERVED_PORTS = frozenset({8008, 8012, 8013, 8022, 9090, 9091})
-DEFAULT_PORT = 8080
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -33,6 +32,14 @@ class ValueFrom(Strict):
         if (self.secret_key_ref is None) == (self.config_map_key_ref is None):
             raise ValueError("needs exactly one of secretKeyRef and configMapKeyRef")
         return self
+
+    @property
+    def source(self) -> tuple[str, KeyRef]:
+        """The kind of the object, and the key in it."""
+        if self.secret_key_ref is not None:
+            return "Secret", self.secret_key_ref
+        assert self.config_map_key_ref is not None
+        return "ConfigMap", self.config_map_key_ref
 
 
 class EnvVar(Strict):
@@ -65,11 +72,17 @@ class EnvFrom(Strict):
     config_map_ref: ObjectRef | None = None
     secret_ref: ObjectRef | None = None
 
+    @property
+    def sources(self) -> list[tuple[str, ObjectRef]]:
+        """The kinds and names of the objects."""
+        both = (("ConfigMap", self.config_map_ref), ("Secret", self.secret_ref))
+        return [(kind, ref) for kind, ref in both if ref is not None]
+
 
 class ContainerPort(Strict):
     """The one port of the container; the name picks HTTP/1.1 or cleartext HTTP/2."""
 
-    container_port: Port = DEFAULT_PORT
+    container_port: Port = 8080
     name: Literal["", "http1"] = ""
     protocol: Literal["TCP"] = "TCP"
 
@@ -106,32 +119,12 @@ class Probe(Strict):
     failure_threshold: Annotated[int, Field(ge=1)] = 3
 
 
-class Resources(Strict):
-    """Cluster-only: quantities, accepted and not enforced locally."""
-
-    requests: dict[str, str | int] = Field(default_factory=dict)
-    limits: dict[str, str | int] = Field(default_factory=dict)
-
-
-class SecurityContext(Strict):
-    """Cluster-only: what Knative lets a container set, accepted and not enforced locally."""
-
-    capabilities: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    read_only_root_filesystem: bool = False
-    run_as_user: int | None = None
-    run_as_group: int | None = None
-    run_as_non_root: bool = False
-    allow_privilege_escalation: bool = False
-    seccomp_profile: dict[str, str] = Field(default_factory=dict)
-    privileged: Literal[False] = False
-
-
 class Container(Strict):
-    """The function's container. `image`, `imagePullPolicy`, `resources` are cluster-only."""
+    """The function's container; what is `Any` steers a cluster only."""
 
     name: Name | None = None
     image: str
-    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    image_pull_policy: Any = None
     command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     env: tuple[EnvVar, ...] = ()
@@ -140,10 +133,5 @@ class Container(Strict):
     readiness_probe: Probe | None = None
     liveness_probe: Probe | None = None
     startup_probe: Probe | None = None
-    resources: Resources = Resources()
-    security_context: SecurityContext = SecurityContext()
-
-    @property
-    def port(self) -> int:
-        """The port the container listens on in a cluster."""
-        return self.ports[0].container_port if self.ports else DEFAULT_PORT
+    resources: Any = None
+    security_context: Any = None

@@ -1,11 +1,12 @@
 """`gateway.networking.k8s.io/v1 HTTPRoute`: which path and method goes to which Service."""
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from knative_local.manifests.base import LongName, Name, Resource, Strict
-from knative_local.manifests.service import Port
+from knative_local.manifests.base import Name, Resource, Strict
+from knative_local.manifests.container import Port
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"]
 
@@ -25,12 +26,14 @@ class RouteMatch(Strict):
 
 
 class BackendRef(Strict):
-    """The Service that answers."""
+    """The Service that answers; with one alone, any weight means all."""
 
+    group: Literal[""] = ""
     kind: Literal["Service"] = "Service"
     name: Name
     namespace: Name | None = None
     port: Port
+    weight: Annotated[int, Field(ge=1)] = 1
 
 
 class RouteRule(Strict):
@@ -41,21 +44,10 @@ class RouteRule(Strict):
     backend_refs: Annotated[tuple[BackendRef, ...], Field(min_length=1, max_length=1)]
 
 
-class ParentRef(Strict):
-    """The Gateway in the cluster; locally there is one gateway for all routes."""
-
-    group: str = "gateway.networking.k8s.io"
-    kind: str = "Gateway"
-    name: LongName
-    namespace: Name | None = None
-    section_name: str | None = None
-    port: Port | None = None
-
-
 class RouteSpec(Strict):
     """Hosts (all when empty) and rules."""
 
-    parent_refs: tuple[ParentRef, ...] = ()
+    parent_refs: Any = None  # the Gateway in a cluster; here there is one for all routes
     hostnames: tuple[str, ...] = ()
     rules: Annotated[tuple[RouteRule, ...], Field(min_length=1)]
 
@@ -64,3 +56,9 @@ class HTTPRoute(Resource):
     """Routes of the gateway."""
 
     spec: RouteSpec
+
+    def services(self) -> Iterator[tuple[str, str, str | None]]:
+        """The Service behind each rule."""
+        for index, rule in enumerate(self.spec.rules):
+            backend = rule.backend_refs[0]
+            yield f"spec.rules[{index}].backendRefs[0]", backend.name, backend.namespace

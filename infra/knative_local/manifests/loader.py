@@ -3,12 +3,13 @@
 A field that is not honoured is refused rather than passed over, so that what runs here means
 the same in a cluster. Accepted but without effect on one machine, because they only steer a
 cluster: `image`, `resources`, `securityContext`, service accounts, pull secrets, autoscaling
-annotations and an HTTPRoute's `parentRefs`.
+annotations and an HTTPRoute's `parentRefs`; so is what the API server itself adds to an object.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,8 +21,7 @@ from knative_local.manifests.base import Resource
 from knative_local.manifests.http_route import HTTPRoute
 from knative_local.manifests.kafka_source import KafkaSource
 from knative_local.manifests.ping_source import PingSource
-from knative_local.manifests.references import missing_service
-from knative_local.manifests.service import ConfigMap, Namespace, Service, ServiceAccount
+from knative_local.manifests.service import ClusterOnly, ConfigMap, Secret, Service
 from knative_local.manifests.yaml_documents import documents
 
 KINDS: dict[tuple[str, str], type[Resource]] = {
@@ -30,16 +30,21 @@ KINDS: dict[tuple[str, str], type[Resource]] = {
     ("sources.knative.dev/v1", "PingSource"): PingSource,
     ("gateway.networking.k8s.io/v1", "HTTPRoute"): HTTPRoute,
     ("v1", "ConfigMap"): ConfigMap,
-    ("v1", "Namespace"): Namespace,
-    ("v1", "ServiceAccount"): ServiceAccount,
+    ("v1", "Secret"): Secret,
+    ("v1", "Namespace"): ClusterOnly,
+    ("v1", "ServiceAccount"): ClusterOnly,
 }
+# What a server adds to an object's metadata, and `kubectl get -o yaml` prints.
+SERVER_SET = (
+    *("creationTimestamp", "finalizers", "generation", "managedFields"),
+    *("ownerReferences", "resourceVersion", "selfLink", "uid"),
+)
 # Known fields that need a cluster: they deserve a reason rather than "unknown field".
 NOT_HONOURED = {
-    "net": "TLS and SASL to Kafka are not available in the local runtime",
     "retryAfterMax": "Knative's Kafka dispatcher never reads it",
     "CACerts": "the local runtime serves plain http only",
     "audience": "there is no token issuer in the local runtime",
-    "traffic": "the local runtime runs one revision",
+    "revisionName": "the local runtime runs one revision",
 }
 
 R = TypeVar("R", bound=Resource)
@@ -51,46 +56,50 @@ class ManifestError(LocalRuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Manifests:
-    """All objects that were read, each kind in the order of its files and documents."""
+    """All objects that were read, each kind in the order of its files and documents.
+
+    `settings` holds the text of every ConfigMap and Secret by kind, namespace and name.
+    """
 
     services: tuple[Service, ...]
     kafka_sources: tuple[KafkaSource, ...]
     ping_sources: tuple[PingSource, ...]
     routes: tuple[HTTPRoute, ...]
-    config_maps: tuple[ConfigMap, ...]
+    settings: dict[tuple[str, str, str], dict[str, str]]
 
 
-def load_manifests(paths: Iterable[Path]) -> Manifests:
+def load_manifests(paths: Sequence[Path]) -> Manifests:
     """Read files and folders (`*.yaml`, `*.yml`, recursively, sorted); raises ManifestError."""
     objects: dict[tuple[str, str, str], tuple[str, Resource]] = {}
-    for where, document in _documents(paths):
+    files = chain.from_iterable(_files(path) for path in paths)
+    for where, document in chain.from_iterable(map(_documents, files)):
         found = _parse(where, document)
         key = (found.kind, found.namespace, found.name)
         if key in objects:
             raise ManifestError(f"{where}: is also in {objects[key][0]}")
         objects[key] = (where, found)
-    services = {key[1:] for key in objects if key[0] == "Service"}
+    if not objects:
+        raise ManifestError(f"no manifest in {', '.join(map(str, paths))}")
     for where, found in objects.values():
-        if missing := missing_service(found, services):
-            raise ManifestError(f"{where}: {missing}")
+        for field, name, namespace in found.services():
+            if ("Service", namespace or found.namespace, name) not in objects:
+                raise ManifestError(f"{where}: {field}: no Service {name} in these manifests")
     read = [found for _, found in objects.values()]
     return Manifests(
         services=_only(Service, read),
         kafka_sources=_only(KafkaSource, read),
         ping_sources=_only(PingSource, read),
         routes=_only(HTTPRoute, read),
-        config_maps=_only(ConfigMap, read),
+        settings={
+            (found.kind, found.namespace, found.name): found.values
+            for found in read
+            if isinstance(found, ConfigMap | Secret)
+        },
     )
 
 
 def _only(kind: type[R], objects: Iterable[Resource]) -> tuple[R, ...]:
     return tuple(found for found in objects if isinstance(found, kind))
-
-
-def _documents(paths: Iterable[Path]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for path in paths:
-        for file in _files(path):
-            yield from _documents_of(file)
 
 
 def _files(path: Path) -> list[Path]:
@@ -99,7 +108,7 @@ def _files(path: Path) -> list[Path]:
     return [path]
 
 
-def _documents_of(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def _documents(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
         found = documents(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -112,7 +121,11 @@ def _documents_of(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             raise ManifestError(f"{where}: is no object")
         if document.get("kind") == "Kustomization" or file.stem == "kustomization":
             continue
-        yield f"{where} ({_title(document)})", document
+        if document.get("kind") == "List":
+            for index, item in enumerate(document.get("items") or ()):
+                yield f"{where} item {index + 1} ({_title(item)})", item
+        else:
+            yield f"{where} ({_title(document)})", document
 
 
 def _title(document: dict[str, Any]) -> str:
@@ -122,15 +135,31 @@ def _title(document: dict[str, Any]) -> str:
 
 
 def _parse(where: str, document: dict[str, Any]) -> Resource:
-    model = KINDS.get((str(document.get("apiVersion")), str(document.get("kind"))))
+    version, kind = str(document.get("apiVersion")), str(document.get("kind"))
+    model = KINDS.get((version, kind))
     if model is None:
-        kind = f"{document.get('apiVersion')} {document.get('kind')}"
-        raise ManifestError(f"{where}: kind: {kind} is not served by the local runtime")
+        group = version.rpartition("/")[0]
+        for known, known_kind in KINDS:
+            if (known.rpartition("/")[0], known_kind) == (group, kind):
+                raise ManifestError(f"{where}: apiVersion: write {known} instead of {version}")
+        raise ManifestError(f"{where}: kind: {version} {kind} is not served by the local runtime")
     try:
         # By way of JSON, as Kubernetes reads YAML: lists become tuples, nothing else converts.
-        return model.model_validate_json(json.dumps(document))
+        return model.model_validate_json(json.dumps(_as_written(document)))
     except ValidationError as error:
         raise ManifestError(f"{where}: {_first_problem(error)}") from error
+
+
+def _as_written(document: dict[str, Any]) -> dict[str, Any]:
+    """The object without what the API server adds to it."""
+    match document:
+        case {"spec": {"template": {"metadata": dict() as metadata}}}:
+            metadata.pop("creationTimestamp", None)
+    match document:
+        case {"metadata": dict() as metadata}:
+            for name in SERVER_SET:
+                metadata.pop(name, None)
+    return {name: value for name, value in document.items() if name != "status"}
 
 
 def _first_problem(error: ValidationError) -> str:

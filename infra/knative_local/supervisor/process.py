@@ -3,38 +3,36 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable
 from contextlib import suppress
 from signal import SIGKILL
+from typing import Any
 
 from knative_local.errors import LocalRuntimeError
-from knative_local.supervisor.component import ComponentError, State
+from knative_local.supervisor.component import Component, ComponentError
 from knative_local.supervisor.log_file import Output
-from knative_local.supervisor.reaper_client import Guard
+from knative_local.supervisor.reaper_client import Reaper
 from knative_local.supervisor.spec import Command
 
 # Waits before a restart, in seconds: doubling from the first to the last.
 FIRST_BACKOFF_S = 0.1
 LAST_BACKOFF_S = 10.0
 HEALTHY_S = 10.0  # ready for so long, a process has earned the first wait again
-START_TIMEOUT_S = 60.0  # from spawn to ready; a cold start of a function takes one or two seconds
 PROBE_INTERVAL_S = 0.05  # Knative's aggressive probing (serving pkg/queue/readiness)
 LAST_OUTPUT_S = 1.0  # for output still in the pipe of a process that has ended
 CHUNK_BYTES = 64 * 1024  # read of a child's output at once: what a Linux pipe holds
 
 
-class ManagedProcess:
-    """A Component that is a child process, in a process group of its own."""
+class ManagedProcess(Component):
+    """A child process, in a process group of its own."""
 
-    def __init__(self, command: Command, output: Output, guard: Guard) -> None:
-        self.name, self.kind, self.port = command.name, command.kind, command.port
-        self.state: State = "starting"
-        self.restarts = 0
-        self.on_change: Callable[[], None] = lambda: None
-        self._command, self._output, self._guard = command, output, guard
+    def __init__(self, command: Command, output: Output, reaper: Reaper) -> None:
+        super().__init__(command.name, command.kind, command.port, output)
+        self._command, self._reaper = command, reaper
         self._child: asyncio.subprocess.Process | None = None
         self._printed: asyncio.Task[None] | None = None
         self._keeper: asyncio.Task[None] | None = None
+        self._last_error = ""
 
     @property
     def pid(self) -> int | None:
@@ -43,15 +41,13 @@ class ManagedProcess:
 
     async def start(self) -> None:
         """Spawn and return once ready. What ends before it ever was ready is not tried again."""
-        self._become("starting")
+        self.become("starting")
         try:
             await self._spawn()
-            await self._await_ready()
         except (LocalRuntimeError, OSError) as error:
             await self._clear()
-            self._become("failed")
+            self.become("failed")
             raise ComponentError(f"{self.kind} {self.name} did not start: {error}") from error
-        self._become("ready")
         self._keeper = asyncio.create_task(self._keep_running(), name=f"keep {self.name}")
 
     async def stop(self) -> None:
@@ -64,61 +60,71 @@ class ManagedProcess:
             await self._ask_to_end(self._child)
             await self._clear()
         if self.state != "failed":
-            self._become("stopped")
-        self._output.close()
+            self.become("stopped")
+        self.output.close()
 
     async def _keep_running(self) -> None:
         backoff_s = FIRST_BACKOFF_S
         while True:
             ready_since = time.monotonic()
-            await self._ended_or_dead()
-            if time.monotonic() - ready_since > HEALTHY_S:
+            await self._ended_or_to_be_replaced()
+            replaced = self._child is not None and self._child.returncode is None
+            if replaced or time.monotonic() - ready_since > HEALTHY_S:
                 backoff_s = FIRST_BACKOFF_S
             while not await self._restarted(backoff_s):
                 backoff_s = min(backoff_s * 2, LAST_BACKOFF_S)
             backoff_s = min(backoff_s * 2, LAST_BACKOFF_S)
 
+    async def _ended_or_to_be_replaced(self) -> None:
+        assert self._child is not None
+        reasons: list[Awaitable[Any]] = [self._child.wait()]
+        reasons += [reason() for reason in (self._command.dead, self._command.changed) if reason]
+        await _first_of(*reasons)
+
     async def _restarted(self, backoff_s: float) -> bool:
         await self._clear()
         self.restarts += 1
-        self._become("restarting")
-        await asyncio.sleep(backoff_s)
+        self.become("restarting")
+        changed = [self._command.changed()] if self._command.changed else []
+        await _first_of(asyncio.sleep(backoff_s), *changed)
         try:
             await self._spawn()
-            await self._await_ready()
         except (LocalRuntimeError, OSError) as error:
-            self._output.write(f"not restarted: {error}\n".encode())
+            if str(error) != self._last_error:
+                self._last_error = str(error)
+                self.output.write(f"not restarted: {error}\n".encode())
             return False
-        self._become("ready")
+        self._last_error = ""
         return True
 
     async def _spawn(self) -> None:
-        await self._command.prepare()
-        self._output.restart()
+        if self._command.prepare is not None:
+            await self._command.prepare()
+        self.output.restart()
         # A pipe of our own: with one of asyncio's, `wait` lasts until the last grandchild that
         # holds it has gone, and a worker whose master died holds it for ever.
         read_from, printed_to = os.pipe()
         try:
-            self._child = await self._execute(printed_to)
+            self._child = await asyncio.create_subprocess_exec(
+                *self._command.argv,
+                cwd=self._command.cwd,
+                env=self._command.env,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=printed_to,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,
+            )
         except OSError:
             os.close(read_from)
             raise
         finally:
             os.close(printed_to)
-        self._guard.watch(self._child.pid, self._command.stop_signals[0])
+        self._reaper.watch(self._child.pid, self._command.stop_signals[0])
         self._printed = asyncio.create_task(self._pass_output(read_from))
         self.on_change()
-
-    async def _execute(self, printed_to: int) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            *self._command.argv,
-            cwd=self._command.cwd,
-            env=self._command.env,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=printed_to,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-        )
+        await self._await_ready(self._child)
+        self.output.show_held()
+        self.become("ready")
 
     async def _pass_output(self, read_from: int) -> None:
         reader = asyncio.StreamReader()
@@ -127,44 +133,26 @@ class ManagedProcess:
             lambda: asyncio.StreamReaderProtocol(reader), pipe
         )
         while chunk := await reader.read(CHUNK_BYTES):
-            self._output.write(chunk)
+            self.output.write(chunk)
 
-    async def _await_ready(self) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_S
+    async def _await_ready(self, child: asyncio.subprocess.Process) -> None:
+        deadline = time.monotonic() + self._command.start_timeout_s
         while not await self._is_ready():
-            if self._child is None or self._child.returncode is not None:
-                raise ComponentError(await self._cause_of_death())
+            if child.returncode is not None:
+                await self._clear()
+                code = child.returncode
+                how = f"signal {-code}" if code < 0 else f"status {code}"
+                raise ComponentError(f"it ended with {how}: {self.output.cause()}")
             if time.monotonic() > deadline:
-                said = self._output.last_line()
-                raise ComponentError(f"not ready within {START_TIMEOUT_S:g} s: {said}")
+                waited = f"not ready within {self._command.start_timeout_s:g} s"
+                raise ComponentError(f"{waited}: {self.output.cause()}")
             await asyncio.sleep(PROBE_INTERVAL_S)
 
     async def _is_ready(self) -> bool:
         line = self._command.ready_line
-        if line is not None and not self._output.printed(line):
+        if line is not None and not self.output.printed(line):
             return False
         return self._command.ready is None or await self._command.ready()
-
-    async def _cause_of_death(self) -> str:
-        returncode = await self._ended()
-        await self._clear()
-        how = f"signal {-returncode}" if returncode < 0 else f"status {returncode}"
-        return f"it ended with {how}: {self._output.last_line() or 'it printed nothing'}"
-
-    async def _ended(self) -> int:
-        assert self._child is not None
-        return await self._child.wait()
-
-    async def _ended_or_dead(self) -> None:
-        checks: list[asyncio.Future[int] | asyncio.Future[None]]
-        checks = [asyncio.ensure_future(self._ended())]
-        if self._command.dead is not None:
-            checks.append(asyncio.ensure_future(self._command.dead()))
-        try:
-            await asyncio.wait(checks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for check in checks:
-                check.cancel()
 
     async def _ask_to_end(self, child: asyncio.subprocess.Process) -> None:
         for signal in self._command.stop_signals:
@@ -186,8 +174,14 @@ class ManagedProcess:
         if self._printed:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._printed, LAST_OUTPUT_S)
-        self._guard.release(group)
+        self._reaper.release(group)
 
-    def _become(self, state: State) -> None:
-        self.state = state
-        self.on_change()
+
+async def _first_of(*what: Awaitable[Any]) -> None:
+    """Wait until one of them ends, and cancel the others."""
+    under_way = [asyncio.ensure_future(one) for one in what]
+    try:
+        await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in under_way:
+            one.cancel()

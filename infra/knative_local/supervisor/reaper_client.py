@@ -1,4 +1,4 @@
-"""The supervisor's side of the guard: which process groups must not outlive it."""
+"""The supervisor's side of the reaper: which process groups must not outlive it."""
 
 import signal
 import subprocess
@@ -6,13 +6,13 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from knative_local.supervisor import reaper as guard
+from knative_local.supervisor import reaper
 
-STOP_TIMEOUT_S = 10.0  # the guard's own grace is three seconds
+STOP_TIMEOUT_S = 10.0  # the reaper's own grace is three seconds
 
 
-class Guard:
-    """A guard process and what it was told. `held` are descriptors it keeps open while it lives."""
+class Reaper:
+    """A reaper process and what it was told; it holds the descriptors `held` while it lives."""
 
     def __init__(self, held: tuple[int, ...] = ()) -> None:
         self._held = held
@@ -21,7 +21,7 @@ class Guard:
 
     @property
     def pid(self) -> int:
-        """The guard's process id."""
+        """The reaper's process id."""
         return self._process.pid
 
     def watch(self, group: int, stop_signal: signal.Signals) -> None:
@@ -35,7 +35,7 @@ class Guard:
             self._tell(f"-{group}\n")
 
     def close(self) -> None:
-        """End the guard, and with it every group that is still watched."""
+        """End the reaper, and with it every group that is still watched."""
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
             self._process.stdin.close()
@@ -45,7 +45,7 @@ class Guard:
         # A session of its own: what a terminal or a `kill -- -GROUP` does to the supervisor
         # does not reach it. Isolated and without site-packages it starts in milliseconds.
         return subprocess.Popen(  # noqa: S603 - a program of our own
-            [sys.executable, "-I", "-S", str(Path(guard.__file__))],
+            [sys.executable, "-I", "-S", str(Path(reaper.__file__))],
             stdin=subprocess.PIPE,
             text=True,
             bufsize=1,
@@ -57,7 +57,7 @@ class Guard:
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(line)
-        except BrokenPipeError:  # the guard was killed: another takes over where it was
+        except BrokenPipeError:  # the reaper was killed: another takes over where it was
             self._process.wait()
             self._process = self._spawn()
             assert self._process.stdin is not None

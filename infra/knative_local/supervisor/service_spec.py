@@ -1,16 +1,25 @@
 """A `serving.knative.dev/v1 Service` as a process of this machine."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from knative_local.errors import LocalRuntimeError
-from knative_local.manifests.service import ConfigMap, Service
-from knative_local.supervisor.environment import function_environment
+from knative_local.manifests.service import Service
+from knative_local.supervisor.environment import Settings, function_environment
+from knative_local.supervisor.folder_watch import FolderWatch
 from knative_local.supervisor.probes import liveness, succeeds
 from knative_local.supervisor.spec import DEFAULT_GRACE_S, Command, program
 
 # The entrypoint of an image of a function, for manifests that name no command.
 ENTRYPOINT = "functions-framework"
+
+
+NO_COMMAND = (
+    "Service {name}: images are not run here, processes are: say under "
+    "spec.template.spec.containers[0] what its image starts, such as "
+    "args: [--asgi, --target, NAME_OF_THE_FUNCTION, --source, main.py]"
+)
 
 
 class ServiceRefusedError(LocalRuntimeError):
@@ -23,16 +32,25 @@ def service_command(
     *,
     project_root: Path,
     overrides: Mapping[str, str],
-    config_maps: Sequence[ConfigMap] = (),
+    settings: Settings,
+    watch: bool = False,
 ) -> Command:
     """Return how to run this Service on the loopback port `port`, which it keeps for good.
 
     Its command and args run unchanged in `project_root`. Ready and alive are what its probes say;
-    without a readiness probe, an accepted connection (serving revision_defaults.go).
-    Raises a LocalRuntimeError for a secret without an override or a field not honoured.
+    without a readiness probe, an accepted connection (serving revision_defaults.go). With `watch`
+    it is restarted when a file beside its source changes.
+    Raises a LocalRuntimeError for a value that is nowhere or a field not honoured.
     """
     container = service.container
-    _refuse_unhonoured(service)
+    env = function_environment(service, port, overrides=overrides, settings=settings)
+    if not (container.command or container.args or "FUNCTION_TARGET" in env):
+        raise ServiceRefusedError(NO_COMMAND.format(name=service.name))
+    for probe in (container.readiness_probe, container.startup_probe, container.liveness_probe):
+        if probe is not None and probe.success_threshold != 1:
+            raise ServiceRefusedError(
+                f"Service {service.name}: successThreshold other than 1 is not honoured locally"
+            )
     entrypoint, *rest = (*(container.command or (ENTRYPOINT,)), *container.args)
 
     async def ready() -> bool:
@@ -45,18 +63,22 @@ def service_command(
         kind="Service",
         argv=[program(entrypoint), *rest],
         cwd=project_root,
-        env=function_environment(service, port, overrides=overrides, config_maps=config_maps),
+        env=env,
         port=port,
         ready=ready,
         dead=liveness(container.liveness_probe, port),
+        changed=FolderWatch(_folder(rest, env, project_root)).changed if watch else None,
         grace_s=min(service.revision.timeout_seconds, DEFAULT_GRACE_S),
     )
 
 
-def _refuse_unhonoured(service: Service) -> None:
-    container = service.container
-    for probe in (container.readiness_probe, container.startup_probe, container.liveness_probe):
-        if probe is not None and probe.success_threshold != 1:
-            raise ServiceRefusedError(
-                f"Service {service.name}: successThreshold other than 1 is not honoured locally"
-            )
+def _folder(arguments: Sequence[str], env: Mapping[str, str], project_root: Path) -> Path:
+    """Where the source of a function is: beside its `--source`, else the project."""
+    source = env.get("FUNCTION_SOURCE", ".")
+    for flag, value in pairwise([*arguments, ""]):
+        if flag == "--source":
+            source = value
+        elif flag.startswith("--source="):
+            source = flag.partition("=")[2]
+    path = project_root / source
+    return path if path.is_dir() else path.parent

@@ -3,17 +3,14 @@
 import shutil
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGTERM, Signals
 
 from knative_local.supervisor.component import Kind
 
+START_TIMEOUT_S = 60.0  # from spawn to ready; a cold start of a function takes one or two seconds
 DEFAULT_GRACE_S = 30.0  # Kubernetes' terminationGracePeriodSeconds
-
-
-async def _nothing() -> None:
-    return
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +19,7 @@ class Command:
 
     `prepare` runs before every spawn. `ready` is asked every 50 ms until true; without it a
     spawned process is ready. A `ready_line`, if given, must have been printed as well. `dead`
-    ends when a process that runs should be replaced.
+    ends when a process that runs does not work any more, `changed` when its files did.
     `stop_signals` are sent one after the other, `grace_s` seconds apart, before SIGKILL.
     """
 
@@ -33,9 +30,11 @@ class Command:
     env: Mapping[str, str] | None = None
     port: int | None = None
     ready_line: bytes | None = None
-    prepare: Callable[[], Awaitable[None]] = field(default=_nothing)
+    prepare: Callable[[], Awaitable[None]] | None = None
     ready: Callable[[], Awaitable[bool]] | None = None
     dead: Callable[[], Awaitable[None]] | None = None
+    changed: Callable[[], Awaitable[None]] | None = None
+    start_timeout_s: float = START_TIMEOUT_S
     stop_signals: Sequence[Signals] = (SIGTERM,)
     grace_s: float = DEFAULT_GRACE_S
 

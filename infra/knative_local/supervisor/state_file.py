@@ -13,7 +13,7 @@ from knative_local.supervisor.component import Component
 
 STATE_FILE = "runtime.json"
 LOCK_FILE = "runtime.lock"
-# After a supervisor was killed its guard holds the lock until the children are gone, at most its
+# After a supervisor was killed its reaper holds the lock until the children are gone, at most its
 # grace of 3 s and what the kernel needs.
 LOCK_WAIT_S = 10.0
 POLL_INTERVAL_S = 0.05
@@ -41,78 +41,82 @@ class RuntimeState(TypedDict):
     components: list[ComponentState]
 
 
-def lock(data_dir: Path) -> int:
+def lock(data_dir: Path, wait_s: float = LOCK_WAIT_S) -> int:
     """Take the data directory for this process; return the descriptor that holds the lock.
 
     Raises AlreadyRunningError while another supervisor lives; waits for the remains of a dead one.
     """
-    data_dir.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(data_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    deadline = time.monotonic() + LOCK_WAIT_S
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = os.pread(descriptor, 20, 0).decode()
-            if _alive(int(owner or 0)) or time.monotonic() > deadline:
-                os.close(descriptor)
-                raise AlreadyRunningError(
-                    f"{data_dir} is in use by process {owner}: stop it or choose another --data"
-                ) from None
-            time.sleep(POLL_INTERVAL_S)
-        else:
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-            return descriptor
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(data_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise LocalRuntimeError(f"--data {data_dir} cannot be used: {error.strerror}") from error
+    deadline = time.monotonic() + wait_s
+    while not _lock(descriptor, fcntl.LOCK_EX):
+        owner = os.pread(descriptor, 20, 0).decode()
+        if _alive(int(owner or 0)) or time.monotonic() > deadline:
+            os.close(descriptor)
+            raise AlreadyRunningError(
+                f"{data_dir} is in use by process {owner}: stop it or choose another --data"
+            )
+        time.sleep(POLL_INTERVAL_S)
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    return descriptor
 
 
 def write_state(data_dir: Path, components: Iterable[Component]) -> None:
-    """Replace the state file at once: a reader sees the old state or the new one."""
-    state = RuntimeState(pid=os.getpid(), components=[_describe(c) for c in components])
+    """Replace the state file at once: a reader sees the old state or the new one.
+
+    What has been stopped is not in it.
+    """
+    described = [
+        ComponentState(
+            name=found.name,
+            kind=found.kind,
+            pid=found.pid,
+            port=found.port,
+            state=found.state,
+            restarts=found.restarts,
+        )
+        for found in components
+        if found.state != "stopped"
+    ]
     unfinished = data_dir / f"{STATE_FILE}.new"
-    unfinished.write_text(json.dumps(state, indent=1))
+    unfinished.write_text(json.dumps({"pid": os.getpid(), "components": described}, indent=1))
     unfinished.replace(data_dir / STATE_FILE)
 
 
 def read_state(data_dir: Path) -> RuntimeState:
     """Return what the supervisor of this directory last wrote, corrected by what is alive now.
 
-    Without a supervisor its pid is None; components whose process is not there are "gone".
+    Without a supervisor its pid is None and there are no components; one whose process has ended
+    unseen is "gone".
     """
     try:
         state: RuntimeState = json.loads((data_dir / STATE_FILE).read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return RuntimeState(pid=None, components=[])
-    supervised = _locked(data_dir) and _alive(state["pid"])
-    if not supervised:
-        state["pid"] = None
+    if not (_is_locked(data_dir) and _alive(state["pid"])):
+        return RuntimeState(pid=None, components=[])
     for component in state["components"]:
         expected = component["state"] in {"starting", "ready"} and component["pid"] is not None
-        if expected and not (supervised and _alive(component["pid"])):
+        if expected and not _alive(component["pid"]):
             component["state"], component["pid"] = "gone", None
     return state
 
 
-def _describe(component: Component) -> ComponentState:
-    return ComponentState(
-        name=component.name,
-        kind=component.kind,
-        pid=component.pid,
-        port=component.port,
-        state=component.state,
-        restarts=component.restarts,
-    )
+def _is_locked(data_dir: Path) -> bool:
+    with (data_dir / LOCK_FILE).open("rb") as file:
+        return not _lock(file.fileno(), fcntl.LOCK_SH)
 
 
-def _locked(data_dir: Path) -> bool:
-    descriptor = os.open(data_dir / LOCK_FILE, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def _lock(descriptor: int, kind: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+        return False
+    return True
 
 
 def _alive(pid: int | None) -> bool:
@@ -123,5 +127,5 @@ def _alive(pid: int | None) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
+        pass
     return True

@@ -7,13 +7,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from knative_local.supervisor.component import Component
-from knative_local.supervisor.log_file import Output, screen
+from knative_local.supervisor.component import Component, ManagedTask
+from knative_local.supervisor.log_file import LogFormat, Output, Screen
 from knative_local.supervisor.process import ManagedProcess
-from knative_local.supervisor.reaper_client import Guard
+from knative_local.supervisor.reaper_client import Reaper
 from knative_local.supervisor.spec import Command, Task
 from knative_local.supervisor.state_file import lock, write_state
-from knative_local.supervisor.task import ManagedTask
 
 # Infrastructure logs a line per checkpoint or client: kept in its file, not on the screen.
 QUIET_KINDS = frozenset({"PostgreSQL", "Broker"})
@@ -27,19 +26,26 @@ class Supervisor:
     Use it as an asynchronous context manager: entering takes the directory (AlreadyRunningError),
     leaving stops everything. `add` a stage, or several, then `start` them. `progress` is called
     with all components at every change of one. `ready` is set while all that was added is ready.
+    What components print is kept in DATA/logs as it is and shown on standard output, unless that
+    is not wanted, as `log_format` says.
     """
 
     def __init__(
-        self, data_dir: Path, *, progress: Progress | None = None, show_output: bool = True
+        self,
+        data_dir: Path,
+        *,
+        progress: Progress | None = None,
+        show_output: bool = True,
+        log_format: LogFormat = "people",
     ) -> None:
         self.data_dir = data_dir
         self.ready = asyncio.Event()
         self._progress = progress
-        self._screen = screen() if show_output else None
+        self._screen = Screen(log_format) if show_output else None
         self._stages: list[list[Component]] = []
         self._started = 0
         self._lock: int | None = None
-        self._guard: Guard | None = None
+        self._reaper: Reaper | None = None
 
     @property
     def components(self) -> list[Component]:
@@ -48,9 +54,9 @@ class Supervisor:
 
     async def __aenter__(self) -> Self:
         self._lock = await asyncio.to_thread(lock, self.data_dir)
-        # The guard shares the lock: after a SIGKILL of ours, the directory is free for another
+        # The reaper shares the lock: after a SIGKILL of ours, the directory is free for another
         # supervisor only once our children are gone.
-        self._guard = Guard(held=(self._lock,))
+        self._reaper = Reaper(held=(self._lock,))
         return self
 
     async def __aexit__(
@@ -60,12 +66,12 @@ class Supervisor:
         trace: TracebackType | None,
     ) -> None:
         await self.stop()
-        assert self._guard is not None
+        assert self._reaper is not None
         assert self._lock is not None
-        await asyncio.to_thread(self._guard.close)
+        await asyncio.to_thread(self._reaper.close)
         os.close(self._lock)
 
-    def add(self, *parts: Command | Task | Component) -> None:
+    def add(self, *parts: Command | Task) -> None:
         """Add a stage: parts that start together once all stages before are ready."""
         stage = [self._component(part) for part in parts]
         for component in stage:
@@ -95,15 +101,13 @@ class Supervisor:
             await asyncio.gather(*(component.stop() for component in stage))
         self._started = 0
 
-    def _component(self, part: Command | Task | Component) -> Component:
-        assert self._guard is not None, "the supervisor is not entered"
-        if not isinstance(part, Command | Task):
-            return part
+    def _component(self, part: Command | Task) -> Component:
+        assert self._reaper is not None, "the supervisor is not entered"
         shown = None if part.kind in QUIET_KINDS else self._screen
         output = Output(part.name, self.data_dir / "logs" / f"{part.name}.log", screen=shown)
         if isinstance(part, Task):
             return ManagedTask(part.name, part.kind, part.work, output)
-        return ManagedProcess(part, output, self._guard)
+        return ManagedProcess(part, output, self._reaper)
 
     def _changed(self) -> None:
         components = self.components

@@ -1,0 +1,71 @@
+"""What the runtime's own processes share: how they are started, and how they are told to stop."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from knative_local.errors import LocalRuntimeError
+
+REFUSED = 2  # exit status for what the user can put right, as of any command line
+
+
+def child_command(
+    module: str, manifests: Sequence[Path], resolve: Mapping[str, str], *options: str
+) -> list[str]:
+    """The command of a module that reads manifests; `resolve` maps a Service to its address."""
+    command = [sys.executable, "-m", module, *options]
+    for path in manifests:
+        command += ["--manifest", str(path)]
+    for name, address in resolve.items():
+        command += ["--resolve", f"{name}={address}"]
+    return command
+
+
+def child_parser(module: str, description: str) -> argparse.ArgumentParser:
+    """The options that `child_command` gives; the module adds its own."""
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
+    parser.add_argument(
+        "--manifest",
+        dest="manifests",
+        type=Path,
+        action="append",
+        required=True,
+        help="a file or folder of manifests; may be given several times",
+    )
+    parser.add_argument(
+        "--resolve",
+        type=pair,
+        action="append",
+        default=[],
+        metavar="NAME=URL",
+        help="where a Service is served, by name or namespace/name; may be given several times",
+    )
+    return parser
+
+
+def pair(text: str) -> tuple[str, str]:
+    """Read NAME=VALUE, as an argument's type."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text} is not NAME=VALUE")
+    return name, value
+
+
+def stop_event() -> asyncio.Event:
+    """Return an event that SIGTERM or SIGINT sets."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+def exit_status(program: str, run: Callable[[], int | None]) -> int:
+    """Run a program; say in one line what its user can put right."""
+    try:
+        return run() or 0
+    except LocalRuntimeError as refused:
+        sys.stderr.write(f"{program}: {refused}\n")
+        return REFUSED

@@ -1,0 +1,100 @@
+"""`knative-local invoke`: one event to a Service, or one record on a topic."""
+
+import argparse
+import json
+import sys
+import uuid
+from http import HTTPStatus
+
+from confluent_kafka import KafkaError, Message, Producer
+
+from knative_local.cloudevents.event import Event
+from knative_local.delivery.sender import is_success
+from knative_local.delivery.sink import Target
+from knative_local.errors import LocalRuntimeError
+from knative_local.http_client.client import Client
+from knative_local.http_client.connection import TransportError
+from knative_local.ports import LOOPBACK
+from knative_local.supervisor.state_file import read_state
+
+EVENT_TYPE = "dev.knative.local.invoked"
+ANSWER_WITHIN_S = 60.0
+STORED_WITHIN_S = 10.0
+
+
+class InvokeError(LocalRuntimeError):
+    """Nobody took the event."""
+
+
+async def invoke(given: argparse.Namespace) -> int:
+    """Send what the command line says; returns the exit status."""
+    running = read_state(given.data)["components"]
+    if given.topic:
+        ports = [component["port"] for component in running if component["kind"] == "Broker"]
+        if not (given.kafka or ports):
+            raise InvokeError(f"no embedded broker runs in {given.data}: give --kafka SERVERS")
+        return _produce(given.kafka or f"{LOOPBACK}:{ports[0]}", given)
+    services = {c["name"]: c["port"] for c in running if c["kind"] == "Service"}
+    if given.target not in services:
+        known = f"there is {', '.join(services)}" if services else f"nothing runs in {given.data}"
+        raise InvokeError(f"no Service {given.target} runs: {known}")
+    return await _post(f"http://{LOOPBACK}:{services[given.target]}", given)
+
+
+async def _post(address: str, given: argparse.Namespace) -> int:
+    request = _event(given).request(Target(address, address).head("default", prefer_reply=False))
+    client = Client(address, timeout_s=ANSWER_WITHIN_S)
+    try:
+        answer = await client.post(request)
+    except TransportError as error:
+        raise InvokeError(f"{given.target}: {error}") from error
+    finally:
+        client.close()
+    body = answer.body.decode(errors="replace")
+    sys.stdout.write(f"{answer.status} {HTTPStatus(answer.status).phrase}\n{body}\n")
+    return 0 if is_success(answer.status) else 1
+
+
+def _produce(servers: str, given: argparse.Namespace) -> int:
+    event = _event(given)
+    headers: dict[str, str | bytes | None] = {}
+    if given.type:
+        headers = {f"ce_{name}": value for name, value in event.attributes.items()}
+        headers["content-type"] = event.content_type
+    failed: list[KafkaError] = []
+
+    def stored(error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            failed.append(error)
+        else:
+            place = f"partition {message.partition()}, offset {message.offset()}"
+            sys.stdout.write(f"{given.target}: {place}\n")
+
+    limits = {"message.timeout.ms": int(STORED_WITHIN_S * 1000), "log_level": 0}
+    producer = Producer({"bootstrap.servers": servers, **limits})
+    producer.produce(
+        given.target,
+        event.data,
+        key=given.key,
+        headers=headers,
+        on_delivery=stored,
+    )
+    if producer.flush(STORED_WITHIN_S + 1.0) or failed:
+        raise InvokeError(f"{servers} took nothing: {failed[0] if failed else 'no answer'}")
+    return 0
+
+
+def _event(given: argparse.Namespace) -> Event:
+    attributes = {
+        "specversion": "1.0",
+        "id": str(uuid.uuid4()),
+        "source": "/knative-local/invoke",
+        "type": given.type or EVENT_TYPE,
+    }
+    if given.key:
+        attributes["partitionkey"] = given.key
+    try:
+        json.loads(given.event_data)
+    except ValueError:
+        return Event(attributes, "text/plain", given.event_data.encode())
+    return Event(attributes, "application/json", given.event_data.encode())
