@@ -68,4 +68,6 @@ def exit_status(program: str, run: Callable[[], int | None]) -> int:
         return run() or 0
     except LocalRuntimeError as refused:
         sys.stderr.write(f"{program}: {refused}\n")
-        return REFUSED
+    except OSError as error:
+        sys.stderr.write(f"{program}: {error.filename or ''}: {error.strerror or error}\n")
+    return REFUSED

@@ -43,8 +43,9 @@ async def run(given: argparse.Namespace) -> None:
         topics = {topic for source in served for topic in source.spec.topics}
         http.insert(0, [broker.broker_command(broker_port, sorted(topics))])
     async with Supervisor(given.data, log_format=given.log_format) as supervisor:
-        for stage in (*http, [*runtime.sources(), *runtime.pings()]):
+        for stage in http:
             supervisor.add(*stage)
+        supervisor.add(*runtime.sources(), *runtime.pings())
 
         async def start() -> None:
             await supervisor.start(len(http))

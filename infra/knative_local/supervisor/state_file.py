@@ -46,11 +46,8 @@ def lock(data_dir: Path, wait_s: float = LOCK_WAIT_S) -> int:
 
     Raises AlreadyRunningError while another supervisor lives; waits for the remains of a dead one.
     """
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(data_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise LocalRuntimeError(f"--data {data_dir} cannot be used: {error.strerror}") from error
+    data_dir.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(data_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + wait_s
     while not _lock(descriptor, fcntl.LOCK_EX):
         owner = os.pread(descriptor, 20, 0).decode()
@@ -95,7 +92,7 @@ def read_state(data_dir: Path) -> RuntimeState:
     """
     try:
         state: RuntimeState = json.loads((data_dir / STATE_FILE).read_text())
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return RuntimeState(pid=None, components=[])
     if not (_is_locked(data_dir) and _alive(state["pid"])):
         return RuntimeState(pid=None, components=[])
