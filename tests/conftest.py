@@ -22,11 +22,11 @@ from docker.errors import DockerException
 from testcontainers.community.kafka import KafkaContainer
 from testcontainers.community.postgres import PostgresContainer
 
-from knative_local.servers.postgres import embedded_postgres
 from orderflow import config
 from orderflow.database.migrate import migrate
 from orderflow.resources import resources
 from tests.support.brokers import KINDS, Broker, OpenBroker
+from tests.support.server_process import embedded_postgres
 
 POSTGRES_IMAGE = "postgres:18"
 KAFKA_IMAGE = "confluentinc/cp-kafka:8.1.0"

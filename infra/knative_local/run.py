@@ -10,11 +10,11 @@ from typing import Any
 
 import orjson
 
+from knative_local import broker
 from knative_local.child import stop_event
 from knative_local.manifests.loader import Manifests, load_manifests
 from knative_local.ports import accepts, free_port
 from knative_local.runtime import Runtime
-from knative_local.servers import broker
 from knative_local.supervisor.spec import Command, Task
 from knative_local.supervisor.supervisor import Supervisor
 

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from knative_local.servers import broker, postgres
+from knative_local import broker
 from knative_local.supervisor.component import Kind
 from knative_local.supervisor.state_file import ComponentState, read_state
 from orderflow.config import database_url, kafka_servers
 from orderflow.errors import ConfigurationError, MissingSetting
+from orderflow_cli.postgres import server as postgres
 
 
 def running(data: Path) -> list[ComponentState]:

@@ -15,15 +15,15 @@ from typing import Any, NamedTuple
 from confluent_kafka import KafkaException
 from rich.console import Console
 
+from knative_local import broker
 from knative_local.manifests.loader import load_manifests
 from knative_local.ports import LOOPBACK, free_port
 from knative_local.runtime import Runtime
-from knative_local.servers import broker
-from knative_local.servers import postgres as embedded_postgres
 from knative_local.supervisor.spec import Command
 from knative_local.supervisor.supervisor import Progress, Supervisor
 from orderflow.config import database_url
 from orderflow.database.migrate import migrate
+from orderflow_cli.postgres import server as embedded_postgres
 from orderflow_cli.progress import starting
 from orderflow_cli.project import MANIFESTS, project_folder, topics_of
 from orderflow_cli.topics import create_topics

@@ -21,8 +21,6 @@ from knative_local.http_client.client import Client
 from knative_local.kafka_source.command import source_command
 from knative_local.manifests.loader import load_manifests
 from knative_local.ports import free_port
-from knative_local.servers.broker import embedded_broker
-from knative_local.servers.postgres import embedded_postgres
 from knative_local.supervisor.spec import program
 from orderflow.database.connection import Connection
 from orderflow.database.migrate import migrate
@@ -34,6 +32,8 @@ from orderflow_cli.project import MANIFESTS
 from orderflow_cli.topics import create_topics
 from tests.bench import audit
 from tests.bench.overload import overload_table
+from tests.support.brokers import embedded_broker
+from tests.support.server_process import embedded_postgres
 
 ROUNDS = 5  # the median of so many: a noisy machine spoils one or two
 CALLS = 2_000  # a round: seconds of work, and no more, so that all get the same weather

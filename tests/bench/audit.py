@@ -13,13 +13,13 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from knative_local.servers.postgres import embedded_postgres
 from orderflow.database.connection import Connection, retrying
 from orderflow.database.migrate import migrate
 from orderflow.models import PlaceOrder
 from orderflow_cli.audit.checks import ANSWER_TIMEOUT_S, CHECKS, audit
 from orderflow_cli.progress import Advance, bar
 from tests.support.function_calls import module_of
+from tests.support.server_process import embedded_postgres
 
 ORDERS = 1_000_000
 ROUNDS = 3  # each an audit, and as long without one

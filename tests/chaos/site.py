@@ -10,12 +10,12 @@ from signal import SIGCONT, SIGKILL, SIGQUIT, SIGSTOP
 from typing import Any, TypeVar
 
 from knative_local.ports import free_port
-from knative_local.servers import postgres
-from knative_local.servers.postgres import embedded_postgres
 from orderflow.database.connection import Connection
+from orderflow_cli.postgres import server as postgres
 from orderflow_cli.topics import create_topics
 from tests.chaos.proxy import Proxy
 from tests.support.brokers import Broker
+from tests.support.server_process import embedded_postgres
 from tests.support.shop import DEADLINE_S, POLL_S, Shop, await_ready, of_group, start
 
 T = TypeVar("T")

@@ -19,7 +19,6 @@ import yaml
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from knative_local.ports import LOOPBACK, free_port
-from knative_local.servers.postgres import embedded_postgres
 from knative_local.supervisor.spec import Task, program
 from knative_local.supervisor.supervisor import Supervisor
 from orderflow.database.connection import Connection
@@ -29,6 +28,7 @@ from orderflow_cli.topics import TOPICS, lag
 from tests.support.brokers import OpenBroker
 from tests.support.commands import orderflow, refused_up, said
 from tests.support.kafka_topics import Record, produce
+from tests.support.server_process import embedded_postgres
 from tests.support.shop import (
     DEADLINE_S,
     FUNCTIONS,

@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from knative_local.ports import free_port
-from knative_local.servers import postgres
+from orderflow_cli.postgres import server as postgres
 from tests.support.local_runtime import DEADLINE_S, INFRA, wait_until
+from tests.support.server_process import embedded_postgres
 
 SERVE_ONCE = """
 import sys
 from pathlib import Path
-from knative_local.servers.postgres import embedded_postgres
+from tests.support.server_process import embedded_postgres
 with embedded_postgres(Path(sys.argv[1])) as url:
     print(url)
 """
@@ -42,7 +43,8 @@ def test_programs_and_data_may_lie_in_a_private_folder(private: Path) -> None:
     libraries = installed.with_name(installed.name + ".libs")
     if libraries.is_dir():
         shutil.copytree(libraries, private / "site" / libraries.name)
-    path = os.pathsep.join([str(private / "site"), str(INFRA)])
+    root = INFRA.parent
+    path = os.pathsep.join(map(str, [private / "site", INFRA, root / "shared", root]))
 
     served = subprocess.run(
         [sys.executable, "-c", SERVE_ONCE, str(private / "data")],
@@ -64,7 +66,7 @@ def test_server_left_running_is_ended_before_the_next(tmp_path: Path) -> None:
     )
     wait_until(lambda: postgres.accepts_connections(port))
 
-    with postgres.embedded_postgres(tmp_path) as url:
+    with embedded_postgres(tmp_path) as url:
         assert url.startswith("postgresql://")
 
     assert orphan.wait(DEADLINE_S) == 0
@@ -80,7 +82,7 @@ def test_database_of_a_killed_server_is_served_again(tmp_path: Path) -> None:
     killed.send_signal(signal.SIGKILL)
     killed.wait(DEADLINE_S)
 
-    with postgres.embedded_postgres(tmp_path) as url:
+    with embedded_postgres(tmp_path) as url:
         assert url.startswith("postgresql://")
 
 
@@ -111,7 +113,7 @@ def test_backend_that_outlives_its_postmaster_does_not_keep_the_next_from_starti
     killed.send_signal(signal.SIGKILL)
     killed.wait(DEADLINE_S)
 
-    with postgres.embedded_postgres(tmp_path) as url:
+    with embedded_postgres(tmp_path) as url:
         assert url.startswith("postgresql://")
 
     assert client.wait(DEADLINE_S) != 0

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from knative_local.ports import free_port
-from knative_local.servers.postgres import embedded_postgres
 from knative_local.supervisor.state_file import ComponentState
 from orderflow_cli.topics import create_topics
 from tests.support.brokers import Broker, OpenBroker
 from tests.support.kafka_topics import records
+from tests.support.server_process import embedded_postgres
 from tests.support.shop import Call, Shop, at_once, eventually, insist, open_shop, reference
 
 RECOVERED_WITHIN_S = 60.0  # two rounds of sweep, and a slow machine

@@ -12,7 +12,6 @@ import httpx
 import pytest
 
 from knative_local.ports import free_port
-from knative_local.servers.postgres import embedded_postgres
 from orderflow.database.connection import Connection, Refused, retrying
 from orderflow.database.migrate import FOLDER, migrate
 from orderflow.database.worker import Worker
@@ -37,6 +36,7 @@ from tests.support.function_calls import (
     tell,
     using,
 )
+from tests.support.server_process import embedded_postgres
 
 # The net under the code
 

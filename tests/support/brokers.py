@@ -1,16 +1,17 @@
 """Brokers that a test has to itself: it can take one away and give it back at the same address."""
 
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
+from tempfile import TemporaryDirectory
 
+from knative_local import broker
 from knative_local.ports import free_port
-from knative_local.servers import broker
-from knative_local.servers.server_process import running
 from tests.support.apache_kafka.command import lay_out, server_command
+from tests.support.server_process import running
 
 OpenBroker = Callable[[], AbstractContextManager["Broker"]]
 
@@ -76,3 +77,15 @@ class Apache(Broker):
 
 
 KINDS: dict[str, type[Broker]] = {"embedded": Embedded, "apache": Apache}
+
+
+@contextmanager
+def embedded_broker() -> Iterator[str]:
+    """Serve an empty broker during the block; yields its address."""
+    with TemporaryDirectory() as folder:
+        own = Embedded(Path(folder))
+        own.start()
+        try:
+            yield own.address
+        finally:
+            own.stop()

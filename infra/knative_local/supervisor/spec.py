@@ -20,6 +20,7 @@ class Command:
     `prepare` runs before every spawn. `ready` is asked every 50 ms until true; without it a
     spawned process is ready. A `ready_line`, if given, must have been printed as well. `dead`
     ends when a process that runs does not work any more, `changed` when its files did.
+    What it prints is not shown if it is `quiet`, only kept.
     `stop_signals` are sent one after the other, `grace_s` seconds apart, before SIGKILL.
     """
 
@@ -35,6 +36,7 @@ class Command:
     dead: Callable[[], Awaitable[None]] | None = None
     changed: Callable[[], Awaitable[None]] | None = None
     start_timeout_s: float = START_TIMEOUT_S
+    quiet: bool = False
     stop_signals: Sequence[Signals] = (SIGTERM,)
     grace_s: float = DEFAULT_GRACE_S
 

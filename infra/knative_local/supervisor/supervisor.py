@@ -14,9 +14,6 @@ from knative_local.supervisor.reaper_client import Reaper
 from knative_local.supervisor.spec import Command, Task
 from knative_local.supervisor.state_file import lock, write_state
 
-# Infrastructure logs a line per checkpoint or client: kept in its file, not on the screen.
-QUIET_KINDS = frozenset({"PostgreSQL", "Broker"})
-
 Progress = Callable[[Sequence[Component]], None]
 
 
@@ -103,7 +100,7 @@ class Supervisor:
 
     def _component(self, part: Command | Task) -> Component:
         assert self._reaper is not None, "the supervisor is not entered"
-        shown = None if part.kind in QUIET_KINDS else self._screen
+        shown = None if isinstance(part, Command) and part.quiet else self._screen
         output = Output(part.name, self.data_dir / "logs" / f"{part.name}.log", screen=shown)
         if isinstance(part, Task):
             return ManagedTask(part.name, part.kind, part.work, output)

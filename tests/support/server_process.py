@@ -1,4 +1,4 @@
-"""One server process for the length of a `with` block: what tests use without a supervisor."""
+"""One server process for the length of a `with` block, without a supervisor."""
 
 import subprocess
 import time
@@ -8,6 +8,9 @@ from pathlib import Path
 from signal import Signals
 
 from knative_local.errors import LocalRuntimeError
+from knative_local.ports import free_port
+from orderflow_cli.postgres import server as postgres
+from orderflow_cli.postgres.orphans import end_orphan
 
 READY_TIMEOUT_S = 30.0  # PostgreSQL recovering from a crash is the slowest of ours
 STOP_TIMEOUT_S = 10.0  # per signal; the shutdown checkpoint of a small database takes far less
@@ -33,7 +36,7 @@ def running(
     """
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with log_path.open("ab") as log:
-        child = subprocess.Popen(  # noqa: S603 - a command of our own
+        child = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
     try:
@@ -63,3 +66,22 @@ def _stop(child: subprocess.Popen[bytes], signals: Sequence[Signals]) -> None:
         return
     child.kill()
     child.wait()
+
+
+@contextmanager
+def embedded_postgres(folder: Path, port: int | None = None) -> Iterator[str]:
+    """Serve the database kept in `folder`/postgres during the block; yield its URL."""
+    port = port or free_port()
+    data_dir = folder / "postgres"
+    folder.mkdir(parents=True, exist_ok=True)
+    postgres.prepare(data_dir)
+    try:
+        with running(
+            postgres.server_command(data_dir, port),
+            lambda: postgres.accepts_connections(port),
+            log_path=folder / "logs" / "PostgreSQL.log",
+            stop_signals=postgres.STOP_SIGNALS,
+        ):
+            yield postgres.url(port)
+    finally:
+        end_orphan(data_dir)  # what is left of a server that was killed meanwhile

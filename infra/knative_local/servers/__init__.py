@@ -1,1 +1,0 @@
-"""The embedded servers: PostgreSQL and the Kafka broker."""
