@@ -1,5 +1,5 @@
 -- Locks the items' stock, in order of item.
-SELECT item, on_hand, counted_at FROM stock
+SELECT item, on_hand, reserved, counted_at FROM stock
 WHERE item = ANY(CAST(:items AS text[]))
 ORDER BY item
 FOR UPDATE;

@@ -12,19 +12,22 @@ from typing import Any
 
 from orderflow.database.connection import Connection, Json, statement
 from orderflow.database.group_commit import Batch
-from orderflow.errors import OrderFlowError
+from orderflow.errors import Later, OrderFlowError
 from orderflow.events.models import InventoryChanged
 from orderflow.events.trigger import event
 from orderflow.logs import bind_log_fields
 from orderflow.stock.counting import Change, apply_changes
 from orderflow.stock.filling import fill
-from orderflow.stock.reservations import awaited_items, give_rows
+from orderflow.stock.locking import backordered_items, ensure_stock_rows
+from orderflow.stock.moves import mark_shortages
 
 HERE = Path(__file__).parent
 LOCK_ITEMS = statement(HERE / "lock_items.sql")
 SELECT_CHANGES = statement(HERE / "select_changes.sql")
 APPLY_CHANGES = statement(HERE / "apply_changes.sql")
 SOURCE = "/orderflow/apply_inventory"
+MAX_CHANGES = 500  # a transaction, so that it holds the items for a tenth of a second
+MAX_ROUNDS = 40  # transactions a call, so 20,000 changes; the rest comes with the next delivery
 
 
 @event(InventoryChanged, whole_topic=True)
@@ -35,10 +38,15 @@ async def apply_inventory(changed: InventoryChanged) -> None:
 
 
 def update_items(connection: Connection, items: Sequence[str]) -> list[OrderFlowError | None]:
-    """Apply the items' changes in one transaction, then fill backorders in small ones."""
-    give_rows(connection, items)
-    with connection.transaction():
-        awaited = apply_open_changes(connection, sorted(set(items)))
+    """Apply the items' changes, then fill backorders, each in small transactions."""
+    distinct = sorted(set(items))
+    ensure_stock_rows(connection, distinct)
+    for _ in range(MAX_ROUNDS):
+        if apply_once(connection, distinct) < MAX_CHANGES:
+            break
+    else:
+        raise Later(f"there are more changes to apply of {', '.join(distinct)}")
+    awaited = backordered_items(connection, distinct)
     unfinished = {item: fill(connection, item, source=SOURCE) for item in awaited}
     return [unfinished.get(item) for item in items]
 
@@ -46,15 +54,21 @@ def update_items(connection: Connection, items: Sequence[str]) -> list[OrderFlow
 update = Batch(update_items)
 
 
-def apply_open_changes(connection: Connection, items: list[str]) -> list[str]:
-    """Lock the items, apply what is open, and return those that somebody waits for."""
-    shelves = {item: shelf for item, *shelf in connection.run(LOCK_ITEMS, items=items)}
-    applied: list[dict[str, Any]] = []
-    open_changes = connection.run(SELECT_CHANGES, items=items)
-    for item, rows in groupby(open_changes, key=itemgetter(0)):
-        on_hand, counted_at = shelves[item]
-        changes = [Change(*row[1:]) for row in rows]
-        applied += [done.row(item) for done in apply_changes(on_hand, counted_at, changes)]
-    if applied:
-        connection.run(APPLY_CHANGES, applied=Json(applied))
-    return awaited_items(connection, items)
+def apply_once(connection: Connection, items: list[str]) -> int:
+    """Lock the items and apply a bounded number of their changes; return how many."""
+    with connection.transaction():
+        stock = {item: figures for item, *figures in connection.run(LOCK_ITEMS, items=items)}
+        changes = connection.run(SELECT_CHANGES, items=items, count=MAX_CHANGES)
+        outcomes: list[dict[str, Any]] = []
+        short: list[str] = []
+        for item, rows in groupby(changes, key=itemgetter(0)):
+            on_hand, reserved, counted_at = stock[item]
+            applied = apply_changes(on_hand, counted_at, [Change(*row[1:]) for row in rows])
+            outcomes += [done.row(item) for done in applied]
+            left = on_hand + sum(done.on_hand_change for done in applied)
+            if reserved > min(on_hand, left):
+                short.append(item)
+        if outcomes:
+            connection.run(APPLY_CHANGES, applied=Json(outcomes))
+            mark_shortages(connection, short)
+    return len(changes)

@@ -1,4 +1,4 @@
-"""GET /inventory and GET /inventory/{item}: what is there, promised and free; an item's ledger.
+"""GET /inventory, GET /inventory/{item}, GET /inventory/changes/{change_id}: stock and its changes.
 
 Reads only.
 """
@@ -19,12 +19,18 @@ from orderflow.resources import worker
 
 SELECT_STOCK = statement(Path(__file__).with_name("select_stock.sql"))
 SELECT_ITEM = statement(Path(__file__).with_name("select_item.sql"))
+SELECT_CHANGE = statement(Path(__file__).with_name("select_change.sql"))
+CHANGES = "/inventory/changes/"
+MAX_COUNTED = 10_000  # backorders of an item, in a millisecond or two
 FIGURES = ("item", "on_hand", "reserved", "available", "short")
 
 
 @http("GET", "HEAD")
 async def list_inventory(request: Request) -> Response:
-    """Answer with a page of items, or one item and a page of its ledger, newest first."""
+    """Answer with a page of items, an item and a page of its ledger, or what a change came to."""
+    # Not the decoded path: an item may have a slash in its name.
+    if request.scope["raw_path"].startswith(CHANGES.encode()):
+        return await one_change(path_name(request, CHANGES))
     page = page_of(request, Page)
     if request.scope["path"] != "/inventory":
         return await one_item(request, path_name(request, "/inventory/"), page)
@@ -40,12 +46,22 @@ async def one_item(request: Request, item: str, page: Page) -> Response:
     """Answer with everything about one item."""
     bind_log_fields(item=item)
     below = position_of(page)
-    rows = await worker().submit(
-        lambda connection: connection.run(SELECT_ITEM, item=item, below=below, count=page.limit)
-    )
+    wanted = {"item": item, "below": below, "count": page.limit, "most": MAX_COUNTED}
+    rows = await worker().submit(lambda connection: connection.run(SELECT_ITEM, **wanted))
     if not rows:
         raise NotFound(f"there is no item {item}")
     shown = orjson.loads(rows[0][0])
     ledger = shown["ledger"]
     link = next_link(request, str(ledger[-1]["entry"])) if len(ledger) == page.limit else {}
     return json_response(shown, 200, link)
+
+
+async def one_change(change_id: str) -> Response:
+    """Answer with a change and what became of it: pending, applied, superseded or refused."""
+    bind_log_fields(change_id=change_id)
+    rows = await worker().submit(
+        lambda connection: connection.run(SELECT_CHANGE, change_id=change_id)
+    )
+    if not rows:
+        raise NotFound(f"there is no inventory change {change_id}")
+    return json_response(orjson.loads(rows[0][0]))

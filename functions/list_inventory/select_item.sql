@@ -1,11 +1,18 @@
--- One item with who waits for it, its newest movements, and the changes refused lately.
+-- One item with who waits for it, counted up to a limit, its newest movements, and the changes
+-- refused lately.
 SELECT to_json(row)::text FROM (
   SELECT
     item, on_hand, reserved, greatest(on_hand - reserved, 0) AS available,
     greatest(reserved - on_hand, 0) AS short, counted_at,
     (
-      SELECT json_build_object('orders', count(*), 'units', coalesce(sum(quantity), 0))
-      FROM backorders WHERE backorders.item = stock.item
+      SELECT json_build_object(
+        'orders', count(*), 'units', coalesce(sum(quantity), 0),
+        'more', count(*) = CAST(:most AS bigint)
+      )
+      FROM (
+        SELECT quantity FROM backorders WHERE backorders.item = stock.item
+        LIMIT CAST(:most AS bigint)
+      ) AS counted
     ) AS backordered,
     (
       SELECT coalesce(json_agg(movement), '[]') FROM (

@@ -16,8 +16,9 @@ from orderflow.database.connection import Connection, statement
 from orderflow.errors import NotFound
 from orderflow.http.handler import http, json_response
 from orderflow.http.pagination import MAX_LIMIT, OrderPage, next_link, page_of, position_of
-from orderflow.http.request import path_name
+from orderflow.http.request import gateway_of, path_name
 from orderflow.logs import bind_log_fields
+from orderflow.orders.diagnosis.commands import Target
 from orderflow.orders.diagnosis.explanation import explain
 from orderflow.orders.diagnosis.facts import find_order
 from orderflow.resources import worker
@@ -35,7 +36,7 @@ Order = dict[str, Any]
 async def list_orders(request: Request) -> Response:
     """Answer with a page, a stream of every match, or one order."""
     if request.scope["path"] != "/orders":
-        return await one_order(path_name(request, "/order/"))
+        return await one_order(path_name(request, "/order/"), gateway_of(request))
     page = page_of(request, OrderPage)
     streams = "application/x-ndjson" in request.headers.get("accept", "")
     page = page.model_copy(update={"limit": MAX_LIMIT}) if streams else page
@@ -47,13 +48,13 @@ async def list_orders(request: Request) -> Response:
     return json_response([shown(order) for _, order in rows], 200, link)
 
 
-async def one_order(order_id: str) -> Response:
+async def one_order(order_id: str, gateway: str) -> Response:
     """Answer with everything about one order and, while it is open, why it waits."""
     bind_log_fields(order_id=order_id)
     found = await worker().submit(partial(find_order, order_id=order_id))
     if found is None:
         raise NotFound(f"there is no order {order_id}")
-    waiting = explain(found.facts)
+    waiting = explain(found.facts, Target(gateway))
     return json_response(shown(found.order) | ({"waiting": waiting} if waiting else {}))
 
 
@@ -87,6 +88,5 @@ def select_page(page: OrderPage, below: int, connection: Connection) -> list[tup
 
 def shown(order: Order) -> Order:
     """Return the order as callers see it: one line also as `item` and `quantity`."""
-    order.pop("position", None)
     lines = order["lines"]
     return {"order_id": order["order_id"], **(lines[0] if len(lines) == 1 else {}), **order}

@@ -16,7 +16,8 @@ from orderflow.events.trigger import event
 from orderflow.logs import bind_log_fields
 from orderflow.stock.allocation import allocate
 from orderflow.stock.filling import fill
-from orderflow.stock.reservations import Locked, LockedOrder, Move, locked_orders, move_orders
+from orderflow.stock.locking import Locked, LockedOrder, locked_orders
+from orderflow.stock.moves import Move, move_orders
 
 SOURCE = "/orderflow/process_order"
 
@@ -34,13 +35,13 @@ def decide_orders(connection: Connection, order_ids: Sequence[str]) -> list[Orde
     Those that want what is to be offered to others first are decided on once it was.
     """
     with locked_orders(connection, order_ids) as locked:
-        move_orders(connection, moves(locked), source=SOURCE)
+        move_orders(connection, locked, moves(locked), source=SOURCE)
     items = items_awaiting_fill(locked)
     for item in items:
         fill(connection, item, source=SOURCE)
     if items:
         with locked_orders(connection, order_ids) as locked:
-            move_orders(connection, moves(locked), source=SOURCE)
+            move_orders(connection, locked, moves(locked), source=SOURCE)
     return [refusal(order_id, locked) for order_id in order_ids]
 
 

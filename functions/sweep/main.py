@@ -1,24 +1,24 @@
 """PingSource, every 10 s: nothing that waits is forgotten, whatever Kafka lost.
 
-Publishes what the outbox still holds; announces again orders pending, inventory changes unapplied
-and backorders unfilled for too long; cancels what is held too long; asks a person about the rest;
-sends dead letters that are redriven. Writes orders, inventory_changes, outbox, dead_letters,
-redriven_letters and attempts, and what a cancellation writes; emits orderflow.order.placed.v1,
-orderflow.inventory.changed.v1, orderflow.order.cancelled.v1 and the redriven events.
+Writes orders, inventory_changes, outbox, dead_letters, redriven_letters and attempts, and what a
+cancellation writes; emits orderflow.order.placed.v1, orderflow.inventory.changed.v1,
+orderflow.order.cancelled.v1 and the redriven events.
 """
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import orjson
 
 from orderflow.database.connection import Connection, Json, statement
-from orderflow.dead_letters.resending import tend_dead_letters
-from orderflow.events.announcements import inventory_changed, order_placed
-from orderflow.events.models import Event, InventoryChanged, Tick, make_event
+from orderflow.dead_letters.resending import purge_and_redrive
+from orderflow.events.announcements import inventory_changed, order_placed, stock_freed
+from orderflow.events.models import Tick
 from orderflow.events.trigger import event
 from orderflow.http.handler import log_as_routine
 from orderflow.ids import uuid7
-from orderflow.logs import bind_log_fields
+from orderflow.logs import bind_log_fields, logger
 from orderflow.resources import outbox, worker
 from orderflow.stock.holds import expire_holds
 from orderflow.traceparent import traceparent_or_new
@@ -32,7 +32,7 @@ MARK_OVERDUE_ORDERS = statement(HERE / "mark_overdue_orders.sql")
 
 AT_ONCE = 500  # of each kind a tick: what is left comes with the next
 RELAYS = 20  # bounded batches a tick, so that a tick ends before the next one
-PAUSES = {
+ANNOUNCE_BACKOFF = {
     "longest_pause_s": 3_600,  # someone who mends a thing sees it move within the hour
     "without_effect": 8,  # announcements, so 42 minutes: no deploy or failover takes that long
     "last": 200,  # announcements, so 8 days, a week's holiday: what is forgotten costs no more
@@ -41,14 +41,19 @@ PAUSES = {
 
 @event(Tick)
 async def sweep(_: Tick) -> None:
-    """Announce before the relay, which sends that too."""
-    announced, relayed = await worker().submit(announce), await relay()
-    offered = await worker().submit(offer)
-    expired, marked = await expire_holds(), await worker().submit(mark)
-    redriven = await tend_dead_letters()
-    counts = {"relayed": relayed, "announced": announced, "offered": offered}
-    counts |= {"expired": expired, "marked": marked, "redriven": redriven}
+    """Take every step, whatever becomes of those before; fail in the end if one of them did."""
+    counts: dict[str, int] = {}
+    failures: list[BaseException] = []
+    for name, step in STEPS.items():
+        (outcome,) = await asyncio.gather(step(), return_exceptions=True)
+        if isinstance(outcome, BaseException):
+            logger().error("step failed", step=name, exc_info=outcome)
+            failures.append(outcome)
+        else:
+            counts[name] = outcome
     bind_log_fields(**counts)
+    if failures:
+        raise failures[0]
     if not any(counts.values()):
         log_as_routine()
 
@@ -65,23 +70,15 @@ async def relay() -> int:
 
 
 def announce(connection: Connection) -> int:
-    """Put the events of what waits for too long into the outbox; return how many."""
+    """Put the events of what waits for too long into the outbox, as they were; return how many."""
+    limits = {"count": AT_ONCE, **ANNOUNCE_BACKOFF}
     with connection.transaction():
-        events = [*orders(connection), *changes(connection)]
+        orders = connection.run(CLAIM_OVERDUE_ORDERS, **limits)
+        events = [order_placed(name, orjson.loads(lines), *rest) for name, lines, *rest in orders]
+        changes = connection.run(CLAIM_OVERDUE_CHANGES, **limits)
+        events += [inventory_changed(*row) for row in changes]
         connection.run(INSERT_EVENTS, events=Json([made.row() for made in events]))
     return len(events)
-
-
-def orders(connection: Connection) -> list[Event]:
-    """Take orders that are pending for too long; each event is the one of its order's placing."""
-    rows = connection.run(CLAIM_OVERDUE_ORDERS, count=AT_ONCE, **PAUSES)
-    return [order_placed(order_id, orjson.loads(lines), *rest) for order_id, lines, *rest in rows]
-
-
-def changes(connection: Connection) -> list[Event]:
-    """Take inventory changes that are unapplied for too long; each event is that of its telling."""
-    rows = connection.run(CLAIM_OVERDUE_CHANGES, count=AT_ONCE, **PAUSES)
-    return [inventory_changed(*row) for row in rows]
 
 
 def offer(connection: Connection) -> int:
@@ -89,22 +86,22 @@ def offer(connection: Connection) -> int:
 
     Not through the outbox: what Kafka does not take is found again by the next tick.
     """
-    events = unfilled(connection)
-    connection.record(events)
-    return len(events)
-
-
-def unfilled(connection: Connection) -> list[Event]:
-    """Make the events of items with stock to offer; no change and no order is behind them."""
     rows = connection.run(SELECT_UNFILLED, count=AT_ONCE)
-    told = [{"item": item, "change_id": None} for (item,) in rows]
-    source, trace = "/orderflow/sweep", traceparent_or_new(None)
-    return [
-        make_event(InventoryChanged, data, fact=uuid7(), source=source, traceparent=trace)
-        for data in told
-    ]
+    origin = {"source": "/orderflow/sweep", "traceparent": traceparent_or_new(None)}
+    connection.record(stock_freed(item, uuid7(), **origin) for (item,) in rows)
+    return len(rows)
 
 
 def mark(connection: Connection) -> int:
     """Ask a person about orders that nothing else can move; return how many."""
     return len(connection.run(MARK_OVERDUE_ORDERS, count=AT_ONCE))
+
+
+STEPS: dict[str, Callable[[], Awaitable[int]]] = {  # each returns how many it moved
+    "announced": lambda: worker().submit(announce),
+    "relayed": relay,  # what was announced, too
+    "offered": lambda: worker().submit(offer),
+    "marked": lambda: worker().submit(mark),
+    "expired": expire_holds,
+    "redriven": purge_and_redrive,
+}

@@ -2,8 +2,8 @@
 -- has nothing more to do with them, so their next look is never; their next move sets it again.
 WITH overdue AS (
   SELECT position FROM orders
-  WHERE status IN ('backordered', 'confirmed') AND due_at <= now()
-    AND (status = 'backordered' OR hold_minutes IS NULL)
+  WHERE (status = 'backordered' OR status = 'confirmed' AND hold_minutes IS NULL)
+    AND due_at <= now()
   ORDER BY due_at
   LIMIT CAST(:count AS bigint)
   FOR UPDATE SKIP LOCKED

@@ -30,14 +30,7 @@ new AS MATERIALIZED (
   SELECT numbered.* FROM recorded JOIN numbered USING (position)
 ),
 events AS (
-  INSERT INTO outbox (
-    id, aggregatetype, aggregateid, type, payload, sequence, source, traceparent, at
-  )
-  SELECT
-    id, aggregatetype, aggregateid, type, payload::json, sequence, source, traceparent, at
-  FROM new, jsonb_to_record(new.event) AS event (
-    id uuid, aggregatetype text, aggregateid text, type text, payload text, sequence integer,
-    source text, traceparent text, at timestamptz
-  )
+  INSERT INTO outbox
+  SELECT stored.* FROM new, outbox_rows(jsonb_build_array(new.event)) AS stored
 )
 SELECT number FROM new;

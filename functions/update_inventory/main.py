@@ -7,6 +7,7 @@ written by apply_inventory.
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -61,8 +62,9 @@ async def update_inventory(request: Request) -> Response:
     if recorded.fingerprint != change.fingerprint:
         raise Conflict(f"change {change.change_id} exists with another body; use another change_id")
     sent = await outbox().acknowledged(recorded.unpublished_event_id)
+    location = {"Location": f"/inventory/changes/{quote(change.change_id, safe='')}"}
     body = {"message": SENT if sent else QUEUED, "change_id": change.change_id}
-    return json_response(body, 202, replay_header(recorded.is_new))
+    return json_response(body, 202, location | replay_header(recorded.is_new))
 
 
 def requested(told: ChangeInventory, traceparent: str) -> Change:

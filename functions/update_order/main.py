@@ -19,7 +19,8 @@ from orderflow.http.request import body_of, path_name
 from orderflow.logs import bind_log_fields
 from orderflow.models import ChangeOrder
 from orderflow.orders.states import MOVES, Status, may_move
-from orderflow.stock.reservations import Locked, LockedOrder, Move, locked_orders, move_orders
+from orderflow.stock.locking import Locked, LockedOrder, locked_orders
+from orderflow.stock.moves import Move, move_orders
 
 
 class Change(NamedTuple):
@@ -51,7 +52,7 @@ def change_orders(connection: Connection, changes: Sequence[Change]) -> list[boo
             if isinstance(outcome, Move):
                 planned[wanted.order_id] = outcome
             results.append(outcome if isinstance(outcome, OrderFlowError) else outcome is not None)
-        move_orders(connection, list(planned.values()), source="/orderflow/update_order")
+        move_orders(connection, locked, [*planned.values()], source="/orderflow/update_order")
     return results
 
 

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 from knative_local import broker
+from knative_local.ports import LOOPBACK
 from knative_local.supervisor.component import Kind
 from knative_local.supervisor.state_file import ComponentState, read_state
 from orderflow.config import database_url, kafka_servers
 from orderflow.errors import ConfigurationError, MissingSetting
+from orderflow.orders.diagnosis.commands import Target
+from orderflow_cli.options import DATA
 from orderflow_cli.postgres import server as postgres
 
 
@@ -40,6 +43,15 @@ def kafka_address(data: Path, given: str | None) -> str:
         return kafka_servers(given)
     except MissingSetting as error:
         raise _unknown(data, "--kafka", "KAFKA_BOOTSTRAP_SERVERS") from error
+
+
+def command_target(data: Path, postgres_url: str | None, gateway: str | None) -> Target:
+    """Return what commands are to work on that are printed for a person."""
+    port = _port(data, "Gateway")
+    found = gateway or (f"http://{LOOPBACK}:{port}" if port else Target().gateway)
+    if postgres_url is not None:
+        return Target(found, ("--postgres", postgres_url))
+    return Target(found, () if data == DATA else ("--data", str(data)))
 
 
 def _port(data: Path, kind: Kind) -> int | None:

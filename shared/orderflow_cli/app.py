@@ -15,7 +15,13 @@ from knative_local.errors import LocalRuntimeError
 from orderflow.database import migrate as migrations
 from orderflow.database.connection import Connection, statement
 from orderflow.errors import ConfigurationError, OrderFlowError
-from orderflow_cli.addresses import addresses, database_address, kafka_address, running
+from orderflow_cli.addresses import (
+    addresses,
+    command_target,
+    database_address,
+    kafka_address,
+    running,
+)
 from orderflow_cli.audit.repair import signed
 from orderflow_cli.commands.audit import audit_command
 from orderflow_cli.commands.dead_letters import app as dead_letters
@@ -127,10 +133,15 @@ def audit(
 
 @app.command()
 def explain(
-    order_id: str, data: Data = DATA, postgres: Postgres = None, as_json: AsJson = False
+    order_id: str,
+    data: Data = DATA,
+    postgres: Postgres = None,
+    gateway: Annotated[str | None, typer.Option(metavar="URL", help="What commands call.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Tell why an order waits, when that ends, and the command that moves it."""
-    explain_command(database_address(data, postgres), order_id, as_json=as_json)
+    url, target = database_address(data, postgres), command_target(data, postgres, gateway)
+    explain_command(url, order_id, target, as_json=as_json)
 
 
 @app.command()

@@ -140,7 +140,7 @@ def shelf(connection: Connection, item: str) -> tuple[int, int, bool]:
 def ledger(connection: Connection, item: str) -> list[dict[str, Any]]:
     """What GET /inventory/{item} shows of the ledger, newest first."""
     sql = module_of("list_inventory").SELECT_ITEM
-    ((shown,),) = connection.run(sql, item=item, below=2**63 - 1, count=50)
+    ((shown,),) = connection.run(sql, item=item, below=2**63 - 1, count=50, most=10)
     entries: list[dict[str, Any]] = orjson.loads(shown)["ledger"]
     return entries
 

@@ -14,7 +14,7 @@ import pytest
 from orderflow.database.connection import Connection
 from orderflow.orders.diagnosis.facts import SELECT_ORDER
 from orderflow.stock.holds import SELECT_EXPIRED
-from orderflow.stock.reservations import LOCK_ORDERS
+from orderflow.stock.locking import LOCK_ORDERS, LOCK_STOCK
 from tests.support.function_calls import (
     client_of,
     make_lines,
@@ -286,6 +286,7 @@ async def test_one_order_shows_its_history_and_why_it_waits() -> None:
     assert [step["status"] for step in order["history"]] == ["pending", "backordered"]
     assert order["history"][1]["cause"] == f"short of 3 {item}"
     expected = {"item": item, "needs": 3, "available": 0, "short_by": 3, "ahead": 1}
+    expected["more_ahead"] = False
     assert order["waiting"]["items"] == [expected]
 
 
@@ -294,6 +295,18 @@ async def test_an_order_that_does_not_wait_does_not_say_so() -> None:
     await patch(order_id, "shipped")
 
     assert "waiting" not in (await get(f"/order/{order_id}")).json()
+
+
+@pytest.mark.parametrize(
+    "query", ["status=shipped&status=pending", "limit=1&limit=1", "attention=true&attention=true"]
+)
+async def test_a_parameter_that_is_given_twice_is_refused_and_named(query: str) -> None:
+    response = await get(f"/orders?{query}")
+
+    assert response.status_code == 422
+    assert response.json()["errors"] == [
+        {"field": query.partition("=")[0], "message": "give it once"}
+    ]
 
 
 @pytest.mark.parametrize("path", ["/order/", "/order", "/order/a/b", "/orders/", "/"])
@@ -414,7 +427,7 @@ def test_what_needs_a_person_is_found_without_reading_the_rest(large: Connection
 @pytest.mark.parametrize("name", ["CLAIM_OVERDUE_ORDERS", "MARK_OVERDUE_ORDERS"])
 def test_a_tick_finds_what_is_due_without_reading_the_rest(large: Connection, name: str) -> None:
     sweep = module_of("sweep")
-    parameters = sweep.PAUSES if name == "CLAIM_OVERDUE_ORDERS" else {}
+    parameters = sweep.ANNOUNCE_BACKOFF if name == "CLAIM_OVERDUE_ORDERS" else {}
 
     plan = explained(large, getattr(sweep, name), count=500, **parameters)
 
@@ -430,7 +443,7 @@ def test_a_tick_finds_expired_holds_without_reading_the_rest(large: Connection) 
 
 
 def test_one_order_is_found_without_reading_others(large: Connection) -> None:
-    plan = explained(large, SELECT_ORDER, order_id="order 25000", event_id="x")
+    plan = explained(large, SELECT_ORDER, order_id="order 25000", event_id="x", most=10)
 
     assert "Seq Scan" not in scans(plan)
     assert rows_read(plan) <= 10
@@ -447,7 +460,13 @@ def test_a_repeated_create_is_found_without_reading_others(large: Connection) ->
 
 
 def test_locking_a_few_orders_reads_only_those(large: Connection) -> None:
-    plan = explained(large, LOCK_ORDERS, order_ids=["order 7", "order 40000"], items=[])
+    order_ids = ["order 7", "order 40000"]
 
-    assert "Seq Scan" not in scans(plan)
-    assert rows_read(plan) <= 30
+    plans = [
+        explained(large, LOCK_STOCK, order_ids=order_ids, items=[]),
+        explained(large, LOCK_ORDERS, order_ids=order_ids),
+    ]
+
+    for plan in plans:
+        assert "Seq Scan" not in scans(plan)
+        assert rows_read(plan) <= 30

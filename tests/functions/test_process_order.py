@@ -11,7 +11,7 @@ import pytest
 from orderflow.database.connection import Connection, retrying
 from orderflow.errors import DatabaseAway, InvalidInput, Later
 from orderflow.stock import filling
-from orderflow.stock.reservations import locked_orders
+from orderflow.stock.locking import locked_orders
 from tests.support.function_calls import (
     Shelf,
     ce_headers,
@@ -294,8 +294,7 @@ async def test_another_method_is_not_allowed(method: str) -> None:
 async def counted_and_not_offered(database: Connection, item: str, stock: int) -> None:
     """Count an item as a process does that is gone before it offers the stock to who waits."""
     await client_of("update_inventory").post("/inventory", json={"item": item, "stock": stock})
-    with database.transaction():
-        module_of("apply_inventory").apply_open_changes(database, [item])
+    module_of("apply_inventory").apply_once(database, [item])
 
 
 async def test_free_stock_is_offered_first_to_those_who_wait_longer(database: Connection) -> None:
@@ -426,7 +425,7 @@ async def test_a_process_that_dies_between_locking_and_deciding_changes_nothing(
         ((pid,),) = connection.run("SELECT pg_backend_pid()")
         database.run("SELECT pg_terminate_backend(CAST(:pid AS integer))", pid=pid)
         process_order = module_of("process_order")
-        process_order.move_orders(connection, process_order.moves(locked), source="/t")
+        process_order.move_orders(connection, locked, process_order.moves(locked), source="/t")
     connection.close()
 
     assert status_of(database, order_id) == "pending"

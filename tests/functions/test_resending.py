@@ -15,7 +15,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from orderflow.config import settings
 from orderflow.database.connection import Connection, Json
 from orderflow.dead_letters import resending
-from orderflow.dead_letters.resending import send_due, send_due_once, tend_dead_letters
+from orderflow.dead_letters.resending import purge_and_redrive, send_due, send_due_once
 from tests.support.dead_letters import (
     LETTER,
     ask,
@@ -375,7 +375,7 @@ async def test_a_letter_whose_order_was_decided_meanwhile_is_settled(database: C
         make_letter(order_id=reference(), **late),
     )
 
-    await tend_dead_letters()
+    await purge_and_redrive()
 
     states = [state_of(database, letter) for letter in letters]
     assert states == ["kept", "settled", "settled", "settled", "kept", "kept"]
@@ -391,12 +391,36 @@ async def test_a_letter_whose_item_is_up_to_date_is_settled(database: Connection
         database, *(make_letter(item=item, **late) for item in (known, behind, reference("item")))
     )
 
-    await tend_dead_letters()
+    await purge_and_redrive()
 
     assert [state_of(database, letter) for letter in letters] == ["settled", "kept", "kept"]
     await apply(behind)
-    await tend_dead_letters()
+    await purge_and_redrive()
     assert [state_of(database, letter) for letter in letters] == ["settled", "settled", "kept"]
+
+
+async def test_letters_that_cannot_be_settled_hide_no_older_one(
+    database: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resending, "LOOKED_AT", 2)
+    late: dict[str, Any] = {"error_code": 503, "error_type": "unavailable"}
+    item = reference("item")
+    await restock(item, 5)
+    older = keep(
+        database,
+        make_letter(order_id=await ordered(), type=PLACED, **late),
+        make_letter(item=item, type=CHANGED, **late),
+    )
+    newer = keep(
+        database,
+        *(make_letter(order_id=reference(), type=PLACED, **late) for _ in range(5)),
+        *(make_letter(item=reference("item"), type=CHANGED, **late) for _ in range(5)),
+    )
+
+    await purge_and_redrive()
+
+    assert [state_of(database, letter) for letter in older] == ["settled"] * 2
+    assert {state_of(database, letter) for letter in newer} == {"kept"}
 
 
 # Forgetting
@@ -415,13 +439,13 @@ async def test_letters_settled_long_ago_are_forgotten(database: Connection) -> N
     redrive = (await ask(ids=just_sent)).json()["redrive"]
     await send_due()
 
-    await tend_dead_letters()
+    await purge_and_redrive()
 
     sql = "SELECT position FROM dead_letters WHERE type = :type ORDER BY position"
     assert database.run(sql, type=of_type) == [[i] for i in (kept, *others, *just_sent)]
     sql = "UPDATE redriven_letters SET acknowledged_at = '2020-01-01' WHERE redrive = :id"
     database.run(sql, id=redrive)
-    await tend_dead_letters()
+    await purge_and_redrive()
     assert (await get(f"/dead-letters/{just_sent[0]}")).status_code == 404
     assert (await record_of(redrive))["sent"] == 1
 
@@ -433,7 +457,7 @@ async def test_attempts_that_nobody_makes_any_more_are_forgotten(database: Conne
     for name, hours in zip(names, (25, 23), strict=True):
         database.run(sql, id=name, hours=hours)
 
-    await tend_dead_letters()
+    await purge_and_redrive()
 
     sql = "SELECT event_id FROM attempts WHERE event_id IN (:a, :b)"
     assert database.run(sql, a=names[0], b=names[1]) == [[names[1]]]

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from orderflow.database.connection import Connection, retrying
+from orderflow.database.connection import Conflicted, Connection, retrying
 from orderflow.errors import InvalidInput
 from orderflow.stock import holds
 from tests.support.function_calls import (
@@ -50,6 +51,13 @@ def announcements_of(database: Connection, order_id: str) -> tuple[int, float]:
       FROM orders WHERE order_id = :id"""
     ((count, wait_s),) = database.run(sql, id=order_id)
     return count, wait_s
+
+
+def claimed_orders(connection: Connection) -> list[str]:
+    """Claim overdue orders as a tick does; return their ids."""
+    sweep = module_of("sweep")
+    limits = {"count": sweep.AT_ONCE, **sweep.ANNOUNCE_BACKOFF}
+    return [order_id for order_id, *_ in connection.run(sweep.CLAIM_OVERDUE_ORDERS, **limits)]
 
 
 def attention_of(database: Connection, order_id: str) -> str | None:
@@ -245,7 +253,7 @@ async def test_two_sweeps_at_one_instant_announce_an_order_once(
 
     def claim() -> list[str]:
         with closing(Connection(postgres)) as connection:
-            return [event.aggregateid for event in module_of("sweep").orders(connection)]
+            return claimed_orders(connection)
 
     claimed = await asyncio.gather(*(asyncio.to_thread(claim) for _ in range(3)))
 
@@ -262,7 +270,7 @@ async def test_an_order_that_another_holds_is_left_to_him_and_holds_up_no_other(
 
     with closing(Connection(postgres)) as holder, holder.transaction():
         holder.run("SELECT FROM orders WHERE order_id = :id FOR UPDATE", id=held)
-        claimed = [event.aggregateid for event in module_of("sweep").orders(database)]
+        claimed = claimed_orders(database)
 
     assert free in claimed
     assert held not in claimed
@@ -511,3 +519,59 @@ async def test_another_event_is_refused() -> None:
 
 async def test_another_method_is_not_allowed() -> None:
     assert (await client_of("sweep").get("/")).status_code == 405
+
+
+# Steps
+
+
+async def failing(error: Exception) -> int:
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(Conflicted("a row is locked"), 503), (KeyError("a bug"), 500)], ids=str
+)
+@pytest.mark.parametrize("broken", module_of("sweep").STEPS)
+async def test_a_step_that_fails_is_told_and_starves_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+    broken: str,
+    error: Exception,
+    status: int,
+) -> None:
+    steps: dict[str, Any] = module_of("sweep").STEPS
+    taken: list[str] = []
+    for name, step in steps.items():
+
+        async def noted(name: str = name, step: Any = step) -> int:
+            taken.append(name)
+            return int(await step())
+
+        monkeypatch.setitem(steps, name, noted)
+    monkeypatch.setitem(steps, broken, lambda: failing(error))
+
+    response = await deliver("sweep", "dev.knative.sources.ping", {})
+
+    assert response.status_code == status
+    assert taken == [name for name in steps if name != broken]
+
+
+async def test_an_item_that_another_holds_keeps_no_other_hold_from_ending(
+    postgres: str, database: Connection
+) -> None:
+    item = reference("item")
+    locked, free = await ordered(item=item, hold_minutes=1), await ordered(hold_minutes=1)
+    for order_id in (locked, free):
+        make_overdue(database, order_id)
+
+    with closing(Connection(postgres)) as holder, holder.transaction():
+        holder.run("SELECT FROM stock WHERE item = :item FOR UPDATE", item=item)
+        started = time.perf_counter()
+        await tick()
+        took_s = time.perf_counter() - started
+    before = [status_of(database, order_id) for order_id in (locked, free)]
+    await tick()
+
+    assert before == ["confirmed", "cancelled"]
+    assert took_s < 4  # less than a lock is waited for
+    assert status_of(database, locked) == "cancelled"
+    assert ledger_of(database, item) == (1, 0)

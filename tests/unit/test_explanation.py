@@ -9,10 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orderflow.orders.diagnosis.commands import Target
 from orderflow.orders.diagnosis.explanation import explain
-from orderflow.orders.diagnosis.facts import Attempts, Facts, Lacking, Letter, Queue, Unsent
+from orderflow.orders.diagnosis.facts import (
+    MAX_COUNTED,
+    Attempts,
+    Facts,
+    Letter,
+    Queue,
+    Shortage,
+    Unsent,
+)
 from orderflow.orders.states import MOVES, Status
 
+LOCAL = Target().gateway
 DUE = "2026-03-01T12:00:00+00:00"
 LETTER = Letter(id=17, error="there is no order 12345", sendable=True)
 FAILED = Attempts(failures=3, last_error="the database is not ready", last_failed_at=DUE)
@@ -32,6 +42,11 @@ def waiting(status: str = "pending", **overrides: Any) -> dict[str, Any]:
     explained = explain(make_facts(status, **overrides))
     assert explained is not None
     return explained
+
+
+def curl(method: str, path: str, **body: object) -> str:
+    url, json_type = f"{LOCAL}{path}", "'Content-Type: application/json'"
+    return f"curl -X {method} {url} -H {json_type} -d '{json.dumps(body)}'"
 
 
 def reason(status: str = "pending", **overrides: Any) -> str:
@@ -162,7 +177,14 @@ def test_a_backorder_says_what_is_missing_and_who_is_before_it() -> None:
 
     assert explained["for"] == "stock: 3 more Laptop (needs 5, 2 free, 1 order before it)"
     assert explained["items"] == [
-        {"item": "Laptop", "needs": 5, "available": 2, "short_by": 3, "ahead": 1}
+        {
+            "item": "Laptop",
+            "needs": 5,
+            "available": 2,
+            "short_by": 3,
+            "ahead": 1,
+            "more_ahead": False,
+        }
     ]
     assert explained["next_try"] is None
     assert explained["at_deadline"] == "a person is asked to look at it"
@@ -172,16 +194,25 @@ def test_the_restock_of_a_backorder_serves_those_before_it_too() -> None:
     queues = [make_queue(ahead=1, ahead_units=4), make_queue(item="Mouse", needs=1, free=0)]
 
     assert unstick("backordered", queues=queues) == [
-        'POST /inventory {"item": "Laptop", "adjust": 7}',
-        'POST /inventory {"item": "Mouse", "adjust": 1}',
+        curl("POST", "/inventory", item="Laptop", adjust=7),
+        curl("POST", "/inventory", item="Mouse", adjust=1),
     ]
+
+
+def test_a_long_queue_is_not_counted_to_its_end() -> None:
+    queue = make_queue(ahead=MAX_COUNTED, ahead_units=20_000)
+
+    explained = waiting("backordered", queues=[queue])
+
+    assert explained["for"].endswith("10,000 or more orders before it)")
+    assert explained["items"][0]["more_ahead"] is True
 
 
 def test_what_a_low_count_took_is_missing_as_well() -> None:
     explained = waiting("backordered", queues=[make_queue(free=-3)])
 
     assert (explained["items"][0]["available"], explained["items"][0]["short_by"]) == (0, 8)
-    assert explained["unstick"] == ['POST /inventory {"item": "Laptop", "adjust": 8}']
+    assert explained["unstick"] == [curl("POST", "/inventory", item="Laptop", adjust=8)]
 
 
 def test_a_hundred_missing_items_make_one_short_sentence() -> None:
@@ -210,7 +241,7 @@ def test_stock_that_is_told_and_not_applied_is_named_and_its_letter_redriven() -
 
 def test_a_letter_of_an_item_that_nothing_moves_is_old_news() -> None:
     assert unstick("backordered", queues=[make_queue(letter=LETTER)]) == [
-        'POST /inventory {"item": "Laptop", "adjust": 3}'
+        curl("POST", "/inventory", item="Laptop", adjust=3)
     ]
 
 
@@ -221,7 +252,7 @@ def test_what_a_person_was_asked_about_may_also_be_cancelled(status: str) -> Non
     before = unstick(status, queues=queues)
     explained = waiting(status, queues=queues, due_at=None, attention="look")
 
-    cancel = 'PATCH /order/12345 {"status": "cancelled"}'
+    cancel = curl("PATCH", "/order/12345", status="cancelled")
     assert cancel not in before
     assert explained["unstick"] == [*before, cancel]
     assert explained["at_deadline"] == "nothing: a person has been asked to look at it"
@@ -234,7 +265,7 @@ def test_a_confirmed_order_waits_to_be_shipped() -> None:
     explained = waiting("confirmed")
 
     assert explained["for"] == "someone to ship it; its stock is reserved"
-    assert explained["unstick"] == ['PATCH /order/12345 {"status": "shipped"}']
+    assert explained["unstick"] == [curl("PATCH", "/order/12345", status="shipped")]
     assert explained["at_deadline"] == "a person is asked to look at it"
 
 
@@ -255,14 +286,35 @@ def test_a_hold_that_is_over_waits_for_sweep() -> None:
 
 
 def test_an_order_that_cannot_be_shipped_says_what_to_count_first() -> None:
-    lacking = [Lacking(item="Laptop", needs=5, on_hand=2)]
+    shortages = [Shortage(item="Laptop", needs=5, on_hand=2, reserved=6)]
 
-    explained = waiting("confirmed", lacking=lacking)
+    explained = waiting("confirmed", shortages=shortages)
 
-    assert explained["for"] == "enough on hand to ship it: Laptop (needs 5, 2 counted)"
+    assert explained["for"] == (
+        "enough on hand to ship it: Laptop (needs 5; 2 on hand, 6 reserved)"
+    )
     assert explained["unstick"] == [
-        'POST /inventory {"item": "Laptop", "adjust": 3}',
-        'PATCH /order/12345 {"status": "shipped"}',
+        curl("POST", "/inventory", item="Laptop", adjust=4),
+        curl("PATCH", "/order/12345", status="shipped"),
+    ]
+
+
+def test_commands_call_the_gateway_that_the_caller_came_through() -> None:
+    explained = explain(make_facts("confirmed"), Target("https://shop.example"))
+
+    assert explained is not None
+    assert explained["unstick"][0].startswith("curl -X PATCH https://shop.example/order/12345 ")
+
+
+def test_commands_work_on_the_installation_that_was_asked() -> None:
+    target = Target(options=("--data", "my data"))
+
+    explained = explain(make_facts(letter=LETTER, order_id="-7"), target)
+
+    assert explained is not None
+    assert explained["unstick"] == [
+        "orderflow dead-letters redrive --data 'my data' 17",
+        "orderflow retry --data 'my data' -- -7",
     ]
 
 
@@ -281,19 +333,22 @@ def test_a_shell_gets_the_id_as_one_argument_that_is_no_option(order_id: str) ->
 
 @given(ids)
 def test_a_request_names_the_order_as_one_part_of_its_path(order_id: str) -> None:
-    method, path, body = unstick("confirmed", order_id=order_id)[0].split(" ", 2)
+    (command,) = unstick("confirmed", order_id=order_id)
+    program, _, method, url, *_, body = shlex.split(command)
 
-    assert method == "PATCH"
-    assert unquote(path.removeprefix("/order/")) == order_id
-    assert "/" not in path.removeprefix("/order/")
+    assert (program, method) == ("curl", "PATCH")
+    name = url.removeprefix(f"{LOCAL}/order/")
+    assert unquote(name) == order_id
+    assert not set("/?#[]{}") & set(name)
     assert json.loads(body) == {"status": "shipped"}
 
 
 @given(ids)
 def test_a_restock_names_the_item_in_json(item: str) -> None:
-    method, path, body = unstick("backordered", queues=[make_queue(item=item)])[0].split(" ", 2)
+    (command,) = unstick("backordered", queues=[make_queue(item=item)])
+    program, _, method, url, *_, body = shlex.split(command)
 
-    assert (method, path) == ("POST", "/inventory")
+    assert (program, method, url) == ("curl", "POST", f"{LOCAL}/inventory")
     assert json.loads(body) == {"item": item, "adjust": 3}
 
 

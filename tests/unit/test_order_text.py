@@ -59,7 +59,8 @@ deadline    2026-03-31 12:00:00 UTC, in 30 d 0 h
 and then    a person is asked to look at it
 
 what moves it
-  POST /inventory {"item": "Laptop [bold]", "adjust": 12}"""
+  curl -X POST http://127.0.0.1:8080/inventory -H 'Content-Type: application/json' \
+-d '{"item": "Laptop [bold]", "adjust": 12}'"""
     )
 
 

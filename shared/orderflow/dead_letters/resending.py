@@ -55,7 +55,7 @@ class DueLetter(NamedTuple):
     data: bytes
 
 
-async def tend_dead_letters() -> int:
+async def purge_and_redrive() -> int:
     """Do a tick's share: forget what was settled, send what is due; return how many went."""
     await worker().submit(_forget)
     return await send_due()

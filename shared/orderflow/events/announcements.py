@@ -34,3 +34,9 @@ def inventory_changed(item: str, change_id: str, traceparent: str) -> Event:
 def inventory_changed_id(item: str, change_id: str) -> str:
     """Return the id of the event that announces an inventory change."""
     return event_id(InventoryChanged, item, change_id)
+
+
+def stock_freed(item: str, fact: str, *, source: str, traceparent: str) -> Event:
+    """Return the event that has free stock offered to those who wait; no change is behind it."""
+    data = {"item": item, "change_id": None}
+    return make_event(InventoryChanged, data, fact=fact, source=source, traceparent=traceparent)

@@ -39,9 +39,13 @@ class OrderPage(Page):
 
 
 def page_of(request: Request, model: type[Q]) -> Q:
-    """Return the query's parameters as `model`; raises `InvalidInput` (422)."""
+    """Return the query's parameters, each given once, as `model`; raises `InvalidInput` (422)."""
+    query = request.query_params
+    if twice := [name for name in query if len(query.getlist(name)) > 1]:
+        faults = [{"field": name, "message": "give it once"} for name in twice]
+        raise InvalidInput(f"{twice[0]}: give it once", errors=faults)
     try:
-        return model.model_validate(dict(request.query_params))
+        return model.model_validate(dict(query))
     except ValidationError as error:
         faults = [{"field": str(f["loc"][0]), "message": f["msg"]} for f in error.errors()]
         detail = f"{faults[0]['field']}: {faults[0]['message']}"

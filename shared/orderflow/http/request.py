@@ -38,6 +38,12 @@ def path_name(request: Request, prefix: str) -> str:
     return unquote(name)
 
 
+def gateway_of(request: Request) -> str:
+    """Return the URL of the gateway that the caller came through, as `http://127.0.0.1:8080`."""
+    scheme = request.headers.get("x-forwarded-proto", request.url.scheme)
+    return f"{scheme}://{request.headers.get('x-forwarded-host', request.url.netloc)}"
+
+
 def traceparent_of(request: Request) -> str:
     """Return the caller's trace context, or a new one, and put its id into the log line."""
     traceparent = traceparent_or_new(request.headers.get("traceparent"))

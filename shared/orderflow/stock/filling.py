@@ -10,13 +10,15 @@ from pathlib import Path
 from orderflow.database.connection import Connection, retrying, statement
 from orderflow.errors import Later
 from orderflow.stock.allocation import allocate
-from orderflow.stock.reservations import Move, locked_orders, move_orders
+from orderflow.stock.locking import locked_orders
+from orderflow.stock.moves import Move, move_orders
 
 _HERE = Path(__file__).parent
 SELECT_FILLABLE = statement(_HERE / "select_fillable.sql")
 FINISH_FILLING = statement(_HERE / "finish_filling.sql")
 
 FILL_BATCH = 200  # orders a transaction: it holds the stock of all their items
+FEW = 1_000  # orders of an item that fit: so many are read and sorted in some milliseconds
 MAX_FILLS = 50  # transactions a call, so 10,000 orders; the rest comes with the next delivery
 
 
@@ -41,7 +43,7 @@ def fill_once(connection: Connection, item: str, items: set[str], source: str) -
     to know what to lock, and again under them: what fits then and is locked, up to the first that
     is not, is first come first filled.
     """
-    with locked_orders(connection, _fillable(connection, items), also=sorted(items)) as locked:
+    with locked_orders(connection, _fillable(connection, items), also=items) as locked:
         items |= {stock.item for stock in locked.stock.values() if stock.fill_due}
         first = takewhile(locked.orders.__contains__, _fillable(connection, items))
         decisions = allocate([locked.orders[i].as_open() for i in first], locked.free())
@@ -51,12 +53,12 @@ def fill_once(connection: Connection, item: str, items: set[str], source: str) -
             for decision in decisions
             if decision.outcome == "confirmed"
         ]
-        move_orders(connection, moves, source=source)
+        move_orders(connection, locked, moves, source=source)
         ((more,),) = connection.run(FINISH_FILLING, item=item)
     return bool(more)
 
 
 def _fillable(connection: Connection, items: set[str]) -> list[str]:
     """Return the ids of the first waiting orders that fit, in order of arrival."""
-    rows = connection.run(SELECT_FILLABLE, items=sorted(items), count=FILL_BATCH)
+    rows = connection.run(SELECT_FILLABLE, items=sorted(items), few=FEW, count=FILL_BATCH)
     return [order_id for (order_id,) in rows]

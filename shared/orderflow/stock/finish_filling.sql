@@ -4,9 +4,7 @@ UPDATE stock SET fill_due = EXISTS (
   WHERE backorders.item = stock.item
     AND backorders.quantity <= stock.on_hand - stock.reserved
     AND NOT EXISTS (
-      SELECT FROM backorders AS other JOIN stock AS others ON others.item = other.item
-      WHERE other.position = backorders.position
-        AND other.quantity > others.on_hand - others.reserved
+      SELECT FROM short_backorders WHERE short_backorders.position = backorders.position
     )
 )
 WHERE item = :item

@@ -9,11 +9,12 @@ from orderflow.database.connection import Connection, statement
 from orderflow.database.group_commit import MAX_BATCH, Batch
 from orderflow.errors import Later, OrderFlowError
 from orderflow.resources import worker
-from orderflow.stock.reservations import Move, locked_orders, move_orders
+from orderflow.stock.locking import locked_orders
+from orderflow.stock.moves import Move, move_orders
 
 _HERE = Path(__file__).parent
 SELECT_EXPIRED = statement(_HERE / "select_expired.sql")
-PUT_OFF_EXPIRY = statement(_HERE / "put_off_expiry.sql")
+POSTPONE_EXPIRY = statement(_HERE / "postpone_expiry.sql")
 
 ROUNDS = 10  # of one batch, so 2,000 holds a call: seconds of work; the rest comes with the next
 PAUSE_S = 3_600  # before a hold that can't be ended is tried again: by then a person has looked
@@ -24,31 +25,31 @@ async def expire_holds() -> int:
     total = 0
     for _ in range(ROUNDS):
         order_ids = await worker().submit(overdue)
-        ended = await asyncio.gather(*map(_expire_one, order_ids))
-        total += sum(ended)
-        if len(order_ids) < MAX_BATCH:
+        ended = sum(await asyncio.gather(*map(_expire_one, order_ids)))
+        total += ended
+        if len(order_ids) < MAX_BATCH or not ended:
             break
     return total
 
 
 def overdue(connection: Connection) -> dict[str, int]:
     """Return a batch of orders whose hold is over, with its minutes."""
-    rows = connection.run(SELECT_EXPIRED, count=MAX_BATCH)
-    return dict(rows)
+    return dict(connection.run(SELECT_EXPIRED, count=MAX_BATCH))
 
 
 def expire_orders(connection: Connection, order_ids: Sequence[str]) -> list[bool]:
     """Cancel those of the orders whose hold is over; return for each whether it was.
 
-    Looked up again under the locks: who ships or cancels an order first has it.
+    Looked up again under the locks: who ships or cancels an order first has it. One whose item is
+    locked by another is left to the next call, so that it holds up no other.
     """
-    with locked_orders(connection, order_ids) as locked:
+    with locked_orders(connection, order_ids, skip_locked=True) as locked:
         moves = [
             Move(locked.orders[order_id], "cancelled", f"hold of {_minutes(hold)} expired")
             for order_id, hold in overdue(connection).items()
             if order_id in locked.orders
         ]
-        move_orders(connection, moves, source="/orderflow/sweep")
+        move_orders(connection, locked, moves, source="/orderflow/sweep")
     ended = {move.order.order_id for move in moves}
     return [order_id in ended for order_id in order_ids]
 
@@ -63,13 +64,12 @@ async def _expire_one(order_id: str) -> bool:
         raise
     except OrderFlowError as error:  # the database refuses it, and would hold up all behind it
         attention = f"its hold expired, but it can't be cancelled: {error.detail}"
-        put_off = partial(_put_off, order_id=order_id, attention=attention, pause_s=PAUSE_S)
-        await worker().submit(put_off)
+        await worker().submit(partial(_postpone, order_id=order_id, attention=attention))
         return False
 
 
-def _put_off(connection: Connection, **parameters: object) -> None:
-    connection.run(PUT_OFF_EXPIRY, **parameters)
+def _postpone(connection: Connection, order_id: str, attention: str) -> None:
+    connection.run(POSTPONE_EXPIRY, order_id=order_id, attention=attention, pause_s=PAUSE_S)
 
 
 def _minutes(count: int) -> str:

@@ -12,6 +12,7 @@ moved AS (
     sequence = sequence + 1,
     updated_at = now(),
     attention = NULL,
+    short_of = NULL,
     due_at = CASE enters
       WHEN 'confirmed' THEN now() + coalesce(hold_minutes, 30 * 24 * 60) * interval '1 minute'
       WHEN 'backordered' THEN now() + interval '30 days'
@@ -70,14 +71,6 @@ history AS (
   SELECT position, sequence, enters, cause FROM moved
 ),
 events AS (
-  INSERT INTO outbox (
-    id, aggregatetype, aggregateid, type, payload, sequence, source, traceparent, at
-  )
-  SELECT
-    id, aggregatetype, aggregateid, type, payload::json, event.sequence, source, traceparent, at
-  FROM moved, jsonb_to_recordset(moved.events) AS event (
-    id uuid, aggregatetype text, aggregateid text, type text, payload text, sequence integer,
-    source text, traceparent text, at timestamptz
-  )
+  INSERT INTO outbox SELECT event.* FROM moved, outbox_rows(moved.events) AS event
 )
 SELECT position FROM moved;

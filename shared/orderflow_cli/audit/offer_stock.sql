@@ -10,9 +10,7 @@ WHERE item = ANY(CAST(:items AS text[]))
       AND (
         stock.item = ANY(CAST(:mended AS text[]))
         OR NOT EXISTS (
-          SELECT FROM backorders AS other JOIN stock AS others ON others.item = other.item
-          WHERE other.position = backorders.position
-            AND other.quantity > others.on_hand - others.reserved
+          SELECT FROM short_backorders WHERE short_backorders.position = backorders.position
         )
       )
   )

@@ -6,10 +6,11 @@ Every open state has an explanation: `explain` knows no other way out.
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from orderflow.orders.diagnosis.commands import adjust, patch, redrive, retry
-from orderflow.orders.diagnosis.facts import Facts, Lacking, Queue
+from orderflow.orders.diagnosis.commands import Target, adjust, patch, redrive, retry
+from orderflow.orders.diagnosis.facts import Facts, Queue
 from orderflow.orders.states import Status
 
+LOCAL = Target()
 ITEMS_NAMED = 3  # in a sentence; all of them are in `items`
 
 
@@ -21,12 +22,15 @@ class Reason(NamedTuple):
     unstick: list[str]
 
 
-def explain(facts: Facts) -> dict[str, Any] | None:
-    """Return the object `waiting` of an open order, None of a closed one."""
+def explain(facts: Facts, target: Target = LOCAL) -> dict[str, Any] | None:
+    """Return the object `waiting` of an open order, None of a closed one.
+
+    Its commands work on `target`.
+    """
     reason_of = _REASONS.get(facts.status)
     if reason_of is None:
         return None
-    reason, attempts, letter = reason_of(facts), facts.attempts, facts.letter
+    reason, attempts, letter = reason_of(facts, target), facts.attempts, facts.letter
     return {
         "for": reason.waits_for,
         "items": [_shown(queue) for queue in facts.queues],
@@ -44,12 +48,16 @@ def explain(facts: Facts) -> dict[str, Any] | None:
     }
 
 
-def _pending(facts: Facts) -> Reason:
+def _pending(facts: Facts, target: Target) -> Reason:
     if facts.due_at is None:
         at_deadline = "nothing: it is announced again only when a person asks for it"
     else:
         at_deadline = f"sweep announces it again, which is announcement {facts.announcements + 1}"
-    return Reason(_undecided(facts), at_deadline, [*redrive([facts.letter]), retry(facts.order_id)])
+    return Reason(
+        _undecided(facts),
+        at_deadline,
+        [*redrive(target, [facts.letter]), retry(target, facts.order_id)],
+    )
 
 
 def _undecided(facts: Facts) -> str:
@@ -66,70 +74,67 @@ def _undecided(facts: Facts) -> str:
     return "process_order to take its event from Kafka and decide"
 
 
-def _backordered(facts: Facts) -> Reason:
+def _backordered(facts: Facts, target: Target) -> Reason:
     short = [queue for queue in facts.queues if queue.short_by]
     moving = [queue for queue in facts.queues if queue.unapplied or queue.fill_due]
     if short:
-        waits_for = f"stock: {_named([_lack(queue) for queue in short])}"
+        waits_for = f"stock: {_named([_missing(queue) for queue in short])}"
     else:
         waits_for = "its turn: enough is free, and is offered first to those who wait longer"
     if changed := [queue.item for queue in moving if queue.unapplied]:
         waits_for += f"; changes of {_named(changed)} are told and not applied yet"
-    restock = [adjust(queue.item, queue.short_by + queue.ahead_units) for queue in short]
-    unstick = [*redrive([queue.letter for queue in moving]), *restock]
-    return Reason(waits_for, _asks(facts), unstick + _cancel(facts))
+    restock = [adjust(target, queue.item, queue.short_by + queue.ahead_units) for queue in short]
+    unstick = [*redrive(target, [queue.letter for queue in moving]), *restock]
+    return Reason(waits_for, _person_asked(facts), unstick + _cancel(facts, target))
 
 
-def _confirmed(facts: Facts) -> Reason:
-    ship = patch(facts.order_id, "shipped")
-    count = [adjust(item.item, item.needs - item.on_hand) for item in facts.lacking]
+def _confirmed(facts: Facts, target: Target) -> Reason:
+    waits_for = "someone to ship it; its stock is reserved"
+    if missing := [
+        f"{item.item} (needs {item.needs}; {item.on_hand} on hand, {item.reserved} reserved)"
+        for item in facts.shortages
+    ]:
+        waits_for = f"enough on hand to ship it: {_named(missing)}"
+    unstick = [adjust(target, i.item, i.reserved - i.on_hand) for i in facts.shortages]
+    unstick += [patch(target, facts.order_id, "shipped"), *_cancel(facts, target)]
     if facts.hold_minutes is None:
-        return Reason(_unshipped(facts), _asks(facts), [*count, ship, *_cancel(facts)])
+        return Reason(waits_for, _person_asked(facts), unstick)
     hold = f"its hold of {_counted(facts.hold_minutes, 'minute')}"
     if facts.is_overdue:
-        return Reason(f"sweep to cancel it: {hold} is over", "it is cancelled", [*count, ship])
+        return Reason(f"sweep to cancel it: {hold} is over", "it is cancelled", unstick)
     at_deadline = f"{hold} ends: it is cancelled, and its stock is free again"
-    return Reason(_unshipped(facts), at_deadline, [*count, ship, *_cancel(facts)])
+    return Reason(waits_for, at_deadline, unstick)
 
 
-def _unshipped(facts: Facts) -> str:
-    if not facts.lacking:
-        return "someone to ship it; its stock is reserved"
-    return f"enough on hand to ship it: {_named([_missing(item) for item in facts.lacking])}"
-
-
-_REASONS: dict[Status, Callable[[Facts], Reason]] = {
+_REASONS: dict[Status, Callable[[Facts, Target], Reason]] = {
     "pending": _pending,
     "backordered": _backordered,
     "confirmed": _confirmed,
 }
 
 
-def _asks(facts: Facts) -> str:
+def _person_asked(facts: Facts) -> str:
     if facts.due_at is None:
         return "nothing: a person has been asked to look at it"
     return "a person is asked to look at it"
 
 
+def _cancel(facts: Facts, target: Target) -> list[str]:
+    # Offered only once a person was asked: until then it would be the wrong end of the wait.
+    return [] if facts.attention is None else [patch(target, facts.order_id, "cancelled")]
+
+
 def _shown(queue: Queue) -> dict[str, Any]:
-    return {
-        "item": queue.item,
-        "needs": queue.needs,
-        "available": max(queue.free, 0),
-        "short_by": queue.short_by,
-        "ahead": queue.ahead,
-    }
+    available, names = max(queue.free, 0), ("item", "needs", "short_by", "ahead", "more_ahead")
+    return {name: getattr(queue, name) for name in names} | {"available": available}
 
 
-def _lack(queue: Queue) -> str:
+def _missing(queue: Queue) -> str:
+    ahead = _counted(queue.ahead, "order", or_more=queue.more_ahead)
+    free = max(queue.free, 0)
     return (
-        f"{queue.short_by} more {queue.item} (needs {queue.needs}, {max(queue.free, 0)} free, "
-        f"{_counted(queue.ahead, 'order')} before it)"
+        f"{queue.short_by} more {queue.item} (needs {queue.needs}, {free} free, {ahead} before it)"
     )
-
-
-def _missing(item: Lacking) -> str:
-    return f"{item.item} (needs {item.needs}, {item.on_hand} counted)"
 
 
 def _named(things: Sequence[str]) -> str:
@@ -137,10 +142,5 @@ def _named(things: Sequence[str]) -> str:
     return ", ".join([*named, f"{more} more of them"] if more > 0 else named)
 
 
-def _counted(count: int, thing: str) -> str:
-    return f"{count} {thing}{'' if count == 1 else 's'}"
-
-
-def _cancel(facts: Facts) -> list[str]:
-    # Offered only once a person was asked: until then it would be the wrong end of the wait.
-    return [] if facts.attention is None else [patch(facts.order_id, "cancelled")]
+def _counted(count: int, thing: str, *, or_more: bool = False) -> str:
+    return f"{count:,}{' or more' if or_more else ''} {thing}{'' if count == 1 else 's'}"

@@ -12,6 +12,8 @@ from orderflow.orders.states import Status
 
 SELECT_ORDER = statement(Path(__file__).parent / "select_order.sql")
 
+MAX_COUNTED = 10_000  # of a queue, in a millisecond or two: a person wants to know no more
+
 
 class Fact(BaseModel):
     """Base of what the database says. Times are text, as callers see them."""
@@ -31,7 +33,8 @@ class Queue(Fact):
     """An item that a backordered order waits for, in units.
 
     `free` is below zero after a count lower than what is promised. `ahead` orders stand before it
-    and want `ahead_units`. `unapplied` counts the item's changes that are told and not applied.
+    and want `ahead_units`; `unapplied` counts the item's changes that are told and not applied.
+    No more than `MAX_COUNTED` are counted.
     """
 
     item: str
@@ -48,13 +51,19 @@ class Queue(Fact):
         """The units that are missing for this order alone."""
         return max(self.needs - self.free, 0)
 
+    @property
+    def more_ahead(self) -> bool:
+        """Whether more orders may stand before it than were counted."""
+        return self.ahead >= MAX_COUNTED
 
-class Lacking(Fact):
-    """An item of which less is on hand than a confirmed order needs, after a low count."""
+
+class Shortage(Fact):
+    """An item that is not on hand for a confirmed order: less was counted than is reserved."""
 
     item: str
     needs: int
     on_hand: int
+    reserved: int
 
 
 class Attempts(Fact):
@@ -86,7 +95,7 @@ class Facts(Fact):
     is_overdue: bool = False
     attention: str | None = None
     queues: tuple[Queue, ...] = ()
-    lacking: tuple[Lacking, ...] = ()
+    shortages: tuple[Shortage, ...] = ()
     offered: tuple[str, ...] = ()
     attempts: Attempts | None = None
     letter: Letter | None = None
@@ -103,7 +112,7 @@ class FoundOrder(NamedTuple):
 def find_order(connection: Connection, order_id: str) -> FoundOrder | None:
     """Read everything about one order in one statement; None if there is none."""
     event_id = order_placed_id(order_id)
-    rows = connection.run(SELECT_ORDER, order_id=order_id, event_id=event_id)
+    rows = connection.run(SELECT_ORDER, order_id=order_id, event_id=event_id, most=MAX_COUNTED)
     if not rows:
         return None
     ((order, facts),) = rows

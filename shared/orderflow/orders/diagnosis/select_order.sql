@@ -1,5 +1,5 @@
 -- One order as callers see it, and in a second column the facts that tell why it waits. Each fact
--- comes from an index; what stands before it in a queue is counted.
+-- comes from an index; what stands before it in a queue is counted up to a limit.
 SELECT
   (
     SELECT to_json(shown)::text FROM (
@@ -21,15 +21,19 @@ SELECT
   (
     SELECT to_json(known)::text FROM (
       SELECT
-        order_id, status, hold_minutes, announcements, attention,
+        order_id, status, hold_minutes, announcements,
+        attention_of(attention, short_of) AS attention,
         nullif(due_at, 'infinity') AS due_at, due_at <= now() AS is_overdue,
         (
           SELECT coalesce(json_agg(queue ORDER BY item), '[]') FROM (
             SELECT
               item, quantity AS needs, on_hand - reserved AS free, fill_due, ahead, ahead_units,
               (
-                SELECT count(*) FROM inventory_changes
-                WHERE inventory_changes.item = backorders.item AND outcome IS NULL
+                SELECT count(*) FROM (
+                  SELECT FROM inventory_changes
+                  WHERE inventory_changes.item = backorders.item AND outcome IS NULL
+                  LIMIT CAST(:most AS bigint)
+                ) AS counted
               ) AS unapplied,
               (
                 SELECT json_build_object('id', position, 'error', error, 'sendable', sendable)
@@ -39,22 +43,24 @@ SELECT
               ) AS letter
             FROM backorders JOIN stock USING (item)
             CROSS JOIN LATERAL (
-              SELECT count(*) AS ahead, coalesce(sum(quantity), 0) AS ahead_units
-              FROM backorders AS earlier
-              WHERE earlier.item = backorders.item AND earlier.position < backorders.position
+              SELECT count(*) AS ahead, coalesce(sum(quantity), 0) AS ahead_units FROM (
+                SELECT quantity FROM backorders AS earlier
+                WHERE earlier.item = backorders.item AND earlier.position < backorders.position
+                LIMIT CAST(:most AS bigint)
+              ) AS counted
             ) AS queue
             WHERE backorders.position = orders.position
           ) AS queue
         ) AS queues,
         (
-          SELECT coalesce(json_agg(lacking ORDER BY item), '[]') FROM (
-            SELECT item, sum(quantity) AS needs, on_hand
+          SELECT coalesce(json_agg(shortage ORDER BY item), '[]') FROM (
+            SELECT item, sum(quantity) AS needs, on_hand, reserved
             FROM order_lines JOIN stock USING (item)
             WHERE order_lines.position = orders.position AND orders.status = 'confirmed'
-            GROUP BY item, on_hand
-            HAVING on_hand < sum(quantity)
-          ) AS lacking
-        ) AS lacking,
+            GROUP BY item, on_hand, reserved
+            HAVING on_hand < sum(quantity) OR item = ANY(short_of)
+          ) AS shortage
+        ) AS shortages,
         (
           SELECT coalesce(json_agg(DISTINCT item), '[]')
           FROM order_lines JOIN stock USING (item)

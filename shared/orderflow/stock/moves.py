@@ -1,0 +1,89 @@
+"""Orders moved from one status to another, with the stock that goes with it."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from orderflow.database.connection import Conflicted, Connection, Json, statement
+from orderflow.events.announcements import stock_freed
+from orderflow.events.models import MOVED, Event, make_event
+from orderflow.orders.states import Status
+from orderflow.stock.locking import Locked, LockedOrder, backordered_items
+
+_HERE = Path(__file__).parent
+MOVE_ORDERS = statement(_HERE / "move_orders.sql")
+MARK_SHORTAGES = statement(_HERE / "mark_shortages.sql")
+
+MAX_MARKED = 1_000  # orders of an item at a time: a person reads fewer, and the rest come after
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """An order's change of status and why."""
+
+    order: LockedOrder
+    enters: Status
+    cause: str
+
+    def frees(self) -> list[str]:
+        """Return the items of which the move gives stock back."""
+        gives_back = self.order.status == "confirmed" and self.enters == "cancelled"
+        return list(self.order.needs()) if gives_back else []
+
+
+def move_orders(
+    connection: Connection, locked: Locked, moves: Sequence[Move], *, source: str
+) -> None:
+    """Write the moves of locked orders with all that belongs to them, and record their events.
+
+    Where a move frees stock that others wait for, an event offers it to them.
+
+    Raises `Conflicted` when an order is no longer in the status it had when it was locked.
+    """
+    if not moves:
+        return
+    awaited = backordered_items(connection, (item for move in moves for item in move.frees()))
+    events = [[_event(move, source), *_stock_freed_events(move, awaited, source)] for move in moves]
+    rows = [_row(move, made) for move, made in zip(moves, events, strict=True)]
+    if len(connection.run(MOVE_ORDERS, moves=Json(rows))) != len(moves):
+        raise Conflicted("an order changed under its lock")
+    mark_shortages(connection, (s.item for s in locked.stock.values() if s.reserved > s.on_hand))
+    connection.record(chain.from_iterable(events))
+
+
+def mark_shortages(connection: Connection, items: Iterable[str]) -> None:
+    """Say on the confirmed orders of locked items which can't be shipped, and of no others.
+
+    To be called after each change of an item of which less is, or was, on hand than reserved.
+    """
+    if short := sorted(items):
+        connection.run(MARK_SHORTAGES, items=short, count=MAX_MARKED)
+
+
+def _event(move: Move, source: str) -> Event:
+    order = move.order
+    return make_event(
+        MOVED[move.enters],
+        {"order_id": order.order_id, "lines": order.lines, "cause": move.cause},
+        sequence=order.sequence + 1,
+        source=source,
+        traceparent=order.traceparent,
+    )
+
+
+def _stock_freed_events(move: Move, awaited: Collection[str], source: str) -> list[Event]:
+    fact, trace = f"freed by {move.order.order_id}", move.order.traceparent
+    freed = [item for item in move.frees() if item in awaited]
+    return [stock_freed(item, fact, source=source, traceparent=trace) for item in freed]
+
+
+def _row(move: Move, events: Sequence[Event]) -> dict[str, Any]:
+    return {
+        "position": move.order.position,
+        "leaves": move.order.status,
+        "enters": move.enters,
+        "cause": move.cause,
+        "events": [event.row() for event in events],
+    }
