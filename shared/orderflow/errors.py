@@ -1,7 +1,7 @@
 """One error tree of two families: never again (4xx) and later (503).
 
-`web` and `trigger` turn them into answers. To Knative a 422 means the dead letter sink at once
-and a 503 another delivery (CloudEvents retry classes of its data plane).
+`http.handler` turns them into answers. To Knative a 422 means the dead letter sink at once and a
+503 another delivery (CloudEvents retry classes of its data plane).
 """
 
 from collections.abc import Sequence
@@ -13,18 +13,23 @@ class ConfigurationError(RuntimeError):
 
 
 class MissingSetting(ConfigurationError):
-    """A setting has no value."""
+    """Nothing says what it is."""
 
 
 class OrderFlowError(Exception):
     """Base of what a caller is told, as an RFC 9457 problem.
 
-    `slug` makes the stable problem type `/problems/<slug>`.
+    `slug` makes the stable problem type `/problems/<slug>`. A subclass has the status, slug and
+    title of its base unless it names its own.
     """
 
     status = 500
     slug = "internal"
     title = "Internal error"
+
+    def __init_subclass__(cls, **problem: Any) -> None:
+        for member, value in problem.items():
+            setattr(cls, member, value)
 
     def __init__(self, detail: str, *, errors: Sequence[dict[str, str]] = ()) -> None:
         super().__init__(detail)
@@ -47,107 +52,61 @@ class Never(OrderFlowError):
     """It can't work, however often it is tried."""
 
 
-class Later(OrderFlowError):
+class Later(OrderFlowError, status=503, slug="unavailable", title="Unavailable for the moment"):
     """It may work when tried again; `retry_after_s` goes out as Retry-After, in seconds."""
-
-    status = 503
-    slug = "unavailable"
-    title = "Unavailable for the moment"
 
     def __init__(self, detail: str, *, retry_after_s: int = 1) -> None:
         super().__init__(detail)
         self.headers = {"Retry-After": str(retry_after_s)}
 
 
-class MalformedBody(Never):
+class MalformedBody(Never, status=400, slug="malformed-json", title="Malformed JSON"):
     """The body is not JSON."""
 
-    status = 400
-    slug = "malformed-json"
-    title = "Malformed JSON"
 
-
-class NotFound(Never):
+class NotFound(Never, status=404, slug="not-found", title="Not found"):
     """No such thing."""
 
-    status = 404
-    slug = "not-found"
-    title = "Not found"
 
-
-class MethodNotAllowed(Never):
+class MethodNotAllowed(Never, status=405, slug="method-not-allowed", title="Method not allowed"):
     """The path exists, the method on it doesn't."""
-
-    status = 405
-    slug = "method-not-allowed"
-    title = "Method not allowed"
 
     def __init__(self, allowed: Sequence[str]) -> None:
         super().__init__(f"use {' or '.join(allowed)}")
         self.headers = {"Allow": ", ".join(allowed)}
 
 
-class Conflict(Never):
+class Conflict(Never, status=409, slug="conflict", title="Conflict"):
     """The state of the thing forbids it."""
 
-    status = 409
-    slug = "conflict"
-    title = "Conflict"
 
-
-class BodyTooSlow(Never):
+class BodyTooSlow(Never, status=408, slug="body-too-slow", title="Body too slow"):
     """The body did not arrive in time; the rest of it is not waited for."""
-
-    status = 408
-    slug = "body-too-slow"
-    title = "Body too slow"
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
         self.headers = {"Connection": "close"}
 
 
-class BodyTooLarge(Never):
+class BodyTooLarge(Never, status=413, slug="body-too-large", title="Body too large"):
     """The body is over the limit."""
 
-    status = 413
-    slug = "body-too-large"
-    title = "Body too large"
 
-
-class NotJson(Never):
+class NotJson(Never, status=415, slug="not-json", title="Content type is not JSON"):
     """The content type says that the body is not JSON."""
 
-    status = 415
-    slug = "not-json"
-    title = "Content type is not JSON"
 
-
-class InvalidInput(Never):
+class InvalidInput(Never, status=422, slug="invalid-input", title="Invalid input"):
     """A field is wrong; `errors` names each, with what is wrong with it."""
 
-    status = 422
-    slug = "invalid-input"
-    title = "Invalid input"
 
-
-class GivenUp(Never):
+class GivenUp(Never, status=422, slug="given-up", title="Given up"):
     """It failed too often; another try is not what it needs."""
 
-    status = 422
-    slug = "given-up"
-    title = "Given up"
 
-
-class QueueFull(Later):
+class QueueFull(Later, slug="queue-full", title="Too many requests at once"):
     """More callers wait than one process will hold."""
 
-    slug = "queue-full"
-    title = "Too many requests at once"
 
-
-class DatabaseAway(Later):
+class DatabaseAway(Later, slug="database-away", title="Database away"):
     """PostgreSQL does not answer, or refused for a passing reason."""
-
-    slug = "database-away"
-    title = "Database away"

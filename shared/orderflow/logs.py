@@ -29,7 +29,7 @@ def logger() -> FilteringBoundLogger:
         cache_logger_on_first_use=True,
         wrapper_class=structlog.make_filtering_bound_logger(log_settings().log_level),
         processors=[
-            _with_fields_of_call,
+            lambda _, __, line: {**_fields.get({}), **line},
             structlog.processors.add_log_level,
             structlog.processors.format_exc_info,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -51,11 +51,6 @@ def bind_log_fields(**fields: object) -> None:
     _fields.get({}).update(fields)
 
 
-def flush_log() -> None:
-    """Write what is still held: nothing is done any more that would."""
-    standard_output().flush_now()
-
-
 class BufferedWriter:
     """Writes the lines of a few milliseconds at once, and the last ones when the process exits.
 
@@ -63,9 +58,8 @@ class BufferedWriter:
     request that is being logged.
     """
 
-    def __init__(self, stream: BinaryIO, *, flush_after_s: float = FLUSH_AFTER_S) -> None:
+    def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._flush_after_s = flush_after_s
         self._lines: list[bytes] = []
         self._lock = threading.Lock()
         atexit.register(self.flush_now)
@@ -81,7 +75,7 @@ class BufferedWriter:
             self.flush_now()
             return
         if is_first:
-            loop.call_later(self._flush_after_s, self.flush_now)
+            loop.call_later(FLUSH_AFTER_S, self.flush_now)
 
     def flush(self) -> None:
         """Do nothing: structlog asks for it after each line."""
@@ -92,7 +86,7 @@ class BufferedWriter:
             if self._lines and not self._stream.closed:
                 self._stream.write(b"".join(self._lines))
                 self._stream.flush()
-                self._lines.clear()
+            self._lines.clear()
 
 
 @cache
@@ -101,11 +95,7 @@ def standard_output() -> BufferedWriter:
     return BufferedWriter(sys.stdout.buffer)
 
 
-def _with_fields_of_call(_: object, __: str, line: EventDict) -> EventDict:
-    return {**_fields.get({}), **line}
-
-
-def _dumps(line: dict[str, Any], **_: Any) -> bytes:
+def _dumps(line: EventDict, **_: Any) -> bytes:
     try:
         return orjson.dumps(line, default=str)
     except TypeError:  # text that is none, as half of a surrogate pair: here it goes escaped

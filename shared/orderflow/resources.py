@@ -7,13 +7,16 @@ from orderflow.config import settings
 from orderflow.database.worker import Worker
 from orderflow.events.models import Event
 from orderflow.events.outbox import Outbox
+from orderflow.http.request_body import BodyReader
 from orderflow.server.graceful_shutdown import on_shutdown
 
 
 class Resources:
-    """The database's worker and the outbox, which publishes what the worker's work committed."""
+    """Reader of bodies, worker of the database, and the outbox, which publishes its commits."""
 
-    has_reached_database = False
+    def __init__(self) -> None:
+        self.bodies = BodyReader()
+        self.has_reached_database = False
 
     @cached_property
     def worker(self) -> Worker:

@@ -9,8 +9,9 @@ import pytest
 
 from orderflow.database.connection import Connection
 from orderflow.database.group_commit import Batch
-from orderflow.http import request_body as bodies
-from orderflow.server import admission as overload
+from orderflow.http.request_body import BodyReader
+from orderflow.resources import resources
+from orderflow.server.admission import MAX_RETRY_AFTER_S, WaitEstimator
 from tests.support.function_calls import client_of, make_order, module_of, place, reference
 
 
@@ -27,7 +28,7 @@ async def order(**overrides: object) -> httpx.Response:
 
 
 async def test_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "BODY_WITHIN_S", 0.05)
+    monkeypatch.setattr(resources(), "bodies", BodyReader(within_s=0.05))
     headers = {"content-type": "application/json", "content-length": "100"}
 
     response = await client_of("create_order").post(
@@ -42,7 +43,7 @@ async def test_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.Mon
 async def test_large_bodies_that_together_are_too_many_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(bodies, "_room", bodies.Room(250))
+    monkeypatch.setattr(resources(), "bodies", BodyReader(room_bytes=250))
     headers = {"content-type": "application/json", "content-length": "200"}
     slow = client_of("create_order").post("/order", content=trickle(b"{"), headers=headers)
     reading = asyncio.create_task(slow)
@@ -61,7 +62,9 @@ async def test_large_bodies_that_together_are_too_many_are_refused(
 async def test_while_the_database_hangs_newcomers_are_refused_at_once(
     database: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(overload, "MAX_WAIT_S", 0.3)
+    function = module_of("create_order")
+    batch = Batch(function.place_orders, wait=WaitEstimator(max_wait_s=0.3))
+    monkeypatch.setattr(function, "place", batch)
     await place()
     with database.transaction():
         database.run("LOCK TABLE orders IN SHARE MODE")
@@ -73,7 +76,7 @@ async def test_while_the_database_hangs_newcomers_are_refused_at_once(
         took_s = time.monotonic() - started
 
     assert refused.status_code == 503
-    assert 1 <= int(refused.headers["retry-after"]) <= overload.MAX_RETRY_AFTER_S
+    assert 1 <= int(refused.headers["retry-after"]) <= MAX_RETRY_AFTER_S
     assert took_s < 3.0
     assert (await stuck).status_code == 201
     assert (await order()).status_code == 201
@@ -83,7 +86,9 @@ async def test_who_waits_too_long_behind_others_is_told_and_has_no_order(
     database: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     function = module_of("create_order")
-    monkeypatch.setattr(function, "place", Batch(function.place_orders, give_up_s=0.2))
+    monkeypatch.setattr(
+        function, "place", Batch(function.place_orders, wait=WaitEstimator(give_up_s=0.2))
+    )
     await place()
     order_id = reference()
     with database.transaction():

@@ -5,7 +5,7 @@ import resource
 import pytest
 
 from orderflow.errors import QueueFull
-from orderflow.http.request_body import Room
+from orderflow.http.request_body import BodyReader
 from orderflow.server.admission import (
     FILES,
     MAX_RETRY_AFTER_S,
@@ -83,13 +83,15 @@ def test_after_slow_turns_the_first_is_admitted_all_the_same() -> None:
     turns(*[60.0] * 50).admit(0, 0, 1e6)
 
 
-def test_room_that_is_taken_is_refused_and_given_back() -> None:
-    room = Room(10)
+async def test_room_that_is_taken_is_refused_and_given_back() -> None:
+    reader = BodyReader(room_bytes=10)
 
-    with room.taken(8), pytest.raises(QueueFull), room.taken(3):
-        pass
+    async with reader.room(8):
+        with pytest.raises(QueueFull):
+            async with reader.room(3):
+                pass
 
-    with room.taken(10):
+    async with reader.room(10):
         pass
 
 

@@ -10,7 +10,7 @@ from orderflow.database.connection import Connection, Refused
 from orderflow.database.group_commit import MAX_BATCH, Batch
 from orderflow.database.worker import INTERNAL_ALLOWANCE, Worker
 from orderflow.errors import Conflict, DatabaseAway, OrderFlowError, QueueFull
-from orderflow.server.admission import MAX_WAIT_S, MAX_WAITING
+from orderflow.server.admission import MAX_WAIT_S, MAX_WAITING, WaitEstimator
 
 pytestmark = pytest.mark.usefixtures("environment")
 
@@ -168,7 +168,7 @@ async def test_beyond_the_bound_a_caller_is_told_at_once() -> None:
 async def test_who_waits_too_long_is_told_so_and_nothing_is_done() -> None:
     doubling = Doubling()
     doubling.gate.clear()
-    batch = Batch(doubling, limit=2, give_up_s=0.1)
+    batch = Batch(doubling, limit=2, wait=WaitEstimator(give_up_s=0.1))
     calls = [asyncio.create_task(batch(n)) for n in range(5)]
 
     given_up = await asyncio.gather(*calls[2:], return_exceptions=True)

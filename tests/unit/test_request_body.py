@@ -8,8 +8,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from orderflow.errors import BodyTooSlow, QueueFull
-from orderflow.http import request_body as bodies
-from orderflow.http.request_body import Room, read_start
+from orderflow.http.request_body import BodyReader
 
 
 def request_of(chunks: Iterable[bytes], *, ends: bool = True, **headers: str) -> Request:
@@ -39,24 +38,22 @@ def request_of(chunks: Iterable[bytes], *, ends: bool = True, **headers: str) ->
 async def test_the_start_is_kept_and_all_of_it_counted(
     chunks: list[bytes], kept: bytes, length_bytes: int
 ) -> None:
-    assert await read_start(request_of(chunks), 4) == (kept, length_bytes)
+    assert await BodyReader().read_start(request_of(chunks), 4) == (kept, length_bytes)
 
 
-async def test_who_does_not_come_to_an_end_is_not_waited_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(bodies, "BODY_WITHIN_S", 0.05)
+async def test_who_does_not_come_to_an_end_is_not_waited_for() -> None:
+    reader = BodyReader(within_s=0.05)
 
     with pytest.raises(BodyTooSlow):
-        await read_start(request_of([b"abc"], ends=False), 4)
+        await reader.read_start(request_of([b"abc"], ends=False), 4)
 
 
-async def test_what_is_kept_takes_room_while_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "_room", Room(10))
+async def test_what_is_kept_takes_room_while_it_is_read() -> None:
+    reader = BodyReader(room_bytes=10)
 
     with pytest.raises(QueueFull):
-        await read_start(request_of([b"abc"], content_length="20000"), 11)
-    small = await read_start(request_of([b"abc"], content_length="3"), 11)
-    again = await read_start(request_of([b"abc"], content_length="20000"), 10)
+        await reader.read_start(request_of([b"abc"], content_length="20000"), 11)
+    small = await reader.read_start(request_of([b"abc"], content_length="3"), 11)
+    again = await reader.read_start(request_of([b"abc"], content_length="20000"), 10)
 
     assert small == again == (b"abc", 3)

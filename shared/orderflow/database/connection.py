@@ -1,14 +1,14 @@
 """PostgreSQL on pg8000: a connection made on first use, statements from `.sql` files, retries.
 
-pg8000 blocks, so a transaction is one plain function that runs in a worker thread (`batch`).
+pg8000 blocks, so a transaction is one plain function that runs in a thread (`worker`).
 """
 
-import contextlib
 import random
 import socket
 import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -25,34 +25,16 @@ T = TypeVar("T")
 
 CONNECT_TIMEOUT_S = 2  # a server that is there accepts at once
 ANSWER_TIMEOUT_S = 15  # above the server's own statement limit, which normally ends it first
-STATEMENT_TIMEOUT_MS = 10_000  # a batch takes milliseconds; beyond this something is wrong
-LOCK_TIMEOUT_MS = 5_000  # waiting longer for a row means its holder hangs
-IDLE_IN_TRANSACTION_MS = 15_000  # a frozen function must not keep its locks
-MAX_NAME = 60  # characters by which a statement of no file is known
 CONFLICT_TRIES = 5  # deadlocks and serialization failures clear at the next try
 CONFLICT_PAUSE_S = 0.02  # doubled a try, with chance, so that two do not meet again
+MAX_NAME = 60  # characters by which a statement of no file is known
 
-_CONFLICTS = {"40001", "40P01", "55P03"}  # serialization, deadlock, lock timeout
+_CONFLICTS = ("40001", "40P01", "55P03")  # serialization, deadlock, lock timeout
 _PASSING = ("08", "53", "57", "58", "25", "26")  # connection, resources, shutdown, system, state
-_TIMEOUT = "57014"
+_STATEMENT_TIMEOUT = "57014"
 # What a body can cause: a constraint; a number, a time or a character beyond what a column takes.
 # The rest of class 22, as a malformed array, is a statement that is wrong.
 _WRONG_DATA = ("23", "22001", "22003", "22008", "22021", "22P05")
-
-# Every statement finds its few rows through an index. The planner must not think a table that
-# was small at the first execution small for ever (prepared plans outlive growth).
-_SESSION = f"""
-SET statement_timeout = {STATEMENT_TIMEOUT_MS};
-SET lock_timeout = {LOCK_TIMEOUT_MS};
-SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_MS};
-SET enable_seqscan = off;
-SET enable_hashjoin = off;
-SET enable_mergejoin = off;
-SET jit = off;
-SET plan_cache_mode = force_generic_plan;
-SET timezone = 'UTC';
-"""
-
 
 _names: dict[str, str] = {}
 
@@ -65,131 +47,7 @@ def statement(path: Path) -> str:
     return text
 
 
-def left_in_outbox(_: Sequence[Event]) -> None:
-    """Publish nothing: what was committed is in the outbox, where the relay finds it."""
-
-
-class Connection:
-    """One connection, for one thread at a time. Opens itself and, after a fault, opens again.
-
-    An answer that takes longer than `answer_timeout_s` is a fault. `on_commit` gets the events
-    that each commit made true.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        on_commit: Callable[[Sequence[Event]], object] = left_in_outbox,
-        *,
-        answer_timeout_s: float = ANSWER_TIMEOUT_S,
-    ) -> None:
-        self._url = url
-        self._on_commit = on_commit
-        self._answer_timeout_s = answer_timeout_s
-        self._native: native.Connection | None = None
-        self._prepared: dict[str, native.PreparedStatement] = {}
-        self._recorded: list[Event] | None = None  # by the transaction under way
-
-    def run(self, sql: str, **parameters: object) -> list[list[Any]]:
-        """Run one prepared statement; without `transaction` around it, it commits by itself.
-
-        A list or tuple parameter goes as an array, for `= ANY(CAST(:ids AS text[]))`; what is to
-        go as JSON text is marked with `Json`. Raises `DatabaseAway` when the database does not
-        answer, `Refused` when it never will take these values, `Conflicted` after a deadlock,
-        `StatementTimeout` and `StatementFault`.
-        """
-        with self._translating(sql):
-            prepared = self._prepared.get(sql)
-            if prepared is None:
-                prepared = self._prepared[sql] = self._open().prepare(sql)
-            rows: list[list[Any]] | None = prepared.run(
-                **{name: _to_text(value) for name, value in parameters.items()}
-            )
-            return rows or []
-
-    def script(self, sql: str) -> None:
-        """Run several statements at once, without parameters."""
-        with self._translating(sql):
-            self._open().execute_simple(sql)
-
-    def ping(self) -> None:
-        """Reach the database, and do nothing there; raises `DatabaseAway`."""
-        self.script("")
-
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Commit what the block does, or nothing of it; then its events may be published."""
-        self.run("BEGIN")
-        recorded: list[Event] = []
-        self._recorded = recorded
-        try:
-            yield
-            self.run("COMMIT")
-        except BaseException:
-            if self._native is not None:  # a lost connection has rolled back
-                with contextlib.suppress(DatabaseAway):
-                    self.run("ROLLBACK")
-            raise
-        finally:
-            self._recorded = None
-        self.record(recorded)
-
-    def record(self, events: Iterable[Event]) -> None:
-        """Have events published that a statement has put into the outbox.
-
-        They are once the transaction commits, and never if it does not. A statement outside of a
-        transaction has committed already.
-        """
-        if self._recorded is not None:
-            self._recorded += events
-        elif committed := list(events):
-            self._on_commit(committed)
-
-    def close(self) -> None:
-        """Drop the connection; the next use opens another."""
-        broken, self._native = self._native, None
-        self._prepared.clear()
-        if broken is not None:
-            with contextlib.suppress(OSError, native.Error):
-                broken.close()
-
-    def _open(self) -> native.Connection:
-        if self._native is None:
-            arguments = _arguments(self._url, self._answer_timeout_s)
-            try:
-                self._native = native.Connection(**arguments)
-                self._native.execute_simple(_SESSION)
-            except BaseException:
-                arguments["sock"].close()
-                raise
-        return self._native
-
-    @contextlib.contextmanager
-    def _translating(self, sql: str) -> Iterator[None]:
-        try:
-            yield
-        except native.DatabaseError as error:
-            raise self._translated(error, sql) from error
-        except (native.InterfaceError, OSError, EOFError) as error:
-            self.close()
-            raise DatabaseAway("the database does not answer; nothing was done") from error
-
-    def _translated(self, error: native.DatabaseError, sql: str) -> Exception:
-        fault = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
-        code, message = str(fault.get("C", "")), str(fault.get("M", error))
-        if code in _CONFLICTS:
-            return Conflicted(message)
-        if code.startswith(_WRONG_DATA):
-            return Refused(message)
-        name = _names.get(sql, sql[:MAX_NAME])
-        if code == _TIMEOUT:
-            logger().error("statement timed out", statement=name, message=message)
-            return StatementTimeout(f"{name} took longer than it may; nothing was done")
-        self.close()  # if only because a prepared statement is of a schema that is no more
-        if code.startswith(_PASSING):
-            return DatabaseAway("the database is not ready; nothing was done")
-        logger().error("statement refused", statement=name, code=code, message=message)
-        return StatementFault(f"the database does not take {name}; the log says why")
+_BEGIN_SESSION = statement(Path(__file__).parent / "begin_session.sql")
 
 
 class Json(NamedTuple):
@@ -212,6 +70,126 @@ class Refused(InvalidInput):
 
 class StatementFault(OrderFlowError):
     """A statement is wrong, or its role may not run it: a fault of ours, whatever the values."""
+
+
+class Connection:
+    """One connection, for one thread at a time. Opens itself and, after a fault, opens again.
+
+    An answer that takes longer than `answer_timeout_s` is a fault. `on_commit` gets the events of
+    each commit; without it they stay in the outbox, where the relay finds them.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        on_commit: Callable[[Sequence[Event]], object] | None = None,
+        *,
+        answer_timeout_s: float = ANSWER_TIMEOUT_S,
+    ) -> None:
+        self._url = url
+        self._on_commit = on_commit
+        self._answer_timeout_s = answer_timeout_s
+        self._native: native.Connection | None = None
+        self._prepared: dict[str, native.PreparedStatement] = {}
+        self._recorded: list[Event] | None = None  # by the transaction under way
+
+    def run(self, sql: str, **parameters: object) -> list[list[Any]]:
+        """Run one prepared statement; without `transaction` around it, it commits by itself.
+
+        A list or tuple parameter goes as an array, for `= ANY(CAST(:ids AS text[]))`; what is to
+        go as JSON text is marked with `Json`. Raises `DatabaseAway` when the database does not
+        answer, `Refused` when it never will take these values, `Conflicted` after a deadlock,
+        `StatementTimeout` and `StatementFault`.
+        """
+        texts = {name: _to_text(value) for name, value in parameters.items()}
+        with self._translating(sql):
+            prepared = self._prepared.get(sql)
+            if prepared is None:
+                prepared = self._prepared[sql] = self._open().prepare(sql)
+            return prepared.run(**texts) or []
+
+    def script(self, sql: str) -> None:
+        """Run several statements at once, without parameters."""
+        with self._translating(sql):
+            self._open().execute_simple(sql)
+
+    def ping(self) -> None:
+        """Reach the database, and do nothing there; raises `DatabaseAway`."""
+        self.script("")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what the block does, or nothing of it; then its events may be published."""
+        self.run("BEGIN")
+        recorded: list[Event] = []
+        self._recorded = recorded
+        try:
+            yield
+            self.run("COMMIT")
+        except BaseException:
+            if self._native is not None:  # a lost connection has rolled back
+                with suppress(DatabaseAway):
+                    self.run("ROLLBACK")
+            raise
+        finally:
+            self._recorded = None
+        self.record(recorded)
+
+    def record(self, events: Iterable[Event]) -> None:
+        """Have events published that a statement has put into the outbox.
+
+        They are once the transaction commits, and never if it does not. A statement outside of a
+        transaction has committed already.
+        """
+        if self._recorded is not None:
+            self._recorded += events
+        elif (committed := list(events)) and self._on_commit is not None:
+            self._on_commit(committed)
+
+    def close(self) -> None:
+        """Drop the connection; the next use opens another."""
+        broken, self._native = self._native, None
+        self._prepared.clear()
+        if broken is not None:
+            with suppress(OSError, native.Error):
+                broken.close()
+
+    def _open(self) -> native.Connection:
+        if self._native is None:
+            arguments = _arguments(self._url, self._answer_timeout_s)
+            try:
+                self._native = native.Connection(**arguments)
+                self._native.execute_simple(_BEGIN_SESSION)
+            except BaseException:
+                arguments["sock"].close()
+                raise
+        return self._native
+
+    @contextmanager
+    def _translating(self, sql: str) -> Iterator[None]:
+        try:
+            yield
+        except native.DatabaseError as error:
+            raise self._translated(error, _names.get(sql, sql[:MAX_NAME])) from error
+        except (native.InterfaceError, OSError, EOFError) as error:
+            self.close()
+            raise DatabaseAway("the database does not answer; nothing was done") from error
+
+    def _translated(self, error: native.DatabaseError, name: str) -> Exception:
+        fault = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
+        code, message = str(fault.get("C", "")), str(fault.get("M", error))
+        if code in _CONFLICTS:
+            return Conflicted(message)
+        if code.startswith(_WRONG_DATA):
+            return Refused(message)
+        if code == _STATEMENT_TIMEOUT:
+            logger().error("statement timed out", statement=name, message=message)
+            return StatementTimeout(f"{name} took longer than it may; nothing was done")
+        self.close()  # if only because a prepared statement is of a schema that is no more
+        if code.startswith(_PASSING):
+            return DatabaseAway("the database is not ready; nothing was done")
+        logger().error("statement refused", statement=name, code=code, message=message)
+        return StatementFault(f"the database does not take {name}; the log says why")
 
 
 def retrying(work: Callable[[], T]) -> T:

@@ -6,16 +6,16 @@ process share its worker, which publishes what they record.
 """
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from time import monotonic
 from typing import Generic, NamedTuple, TypeVar
 
 from orderflow.database.connection import Connection, Refused
 from orderflow.errors import OrderFlowError
 from orderflow.resources import worker
-from orderflow.server.admission import GIVE_UP_S, WaitEstimator, queue_timeout
+from orderflow.server.admission import WaitEstimator
 
 I = TypeVar("I")  # noqa: E741 (item)
 R = TypeVar("R")
@@ -34,14 +34,18 @@ class Waiting(NamedTuple, Generic[I, R]):
     future: "asyncio.Future[R]"
     since_s: float
 
+    def fail(self, error: Exception) -> None:
+        """Give the caller an error, if there still is a caller."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
 
 class Batch(Generic[I, R]):
     """Calls of `transaction` gathered into few.
 
     `transaction` takes a connection and up to `limit` items and returns a result for each, in
     their order; it handles equal items as if they had come one after the other. When the database
-    refuses what one of them asks for, it runs again on halves, so that the others succeed. A call
-    that waits for `give_up_s` is told so.
+    refuses what one of them asks for, it runs again on halves, so that the others succeed.
     """
 
     def __init__(
@@ -49,14 +53,13 @@ class Batch(Generic[I, R]):
         transaction: Transaction[I, R],
         *,
         limit: int = MAX_BATCH,
-        give_up_s: float = GIVE_UP_S,
+        wait: WaitEstimator | None = None,
     ) -> None:
         self._transaction = transaction
         self._limit = limit
-        self._give_up_s = give_up_s
+        self._wait = wait or WaitEstimator()
         self._waiting: deque[Waiting[I, R]] = deque()
         self._draining: asyncio.Task[None] | None = None
-        self._wait = WaitEstimator()
         self._giving_up: asyncio.TimerHandle | None = None
 
     async def __call__(self, item: I) -> R:
@@ -65,9 +68,8 @@ class Batch(Generic[I, R]):
         Raises `QueueFull` at once when too many calls wait already or the wait would be too long,
         and later when it became so.
         """
-        now_s = time.monotonic()
+        now_s, loop = monotonic(), asyncio.get_running_loop()
         self._wait.admit(len(self._waiting), len(self._waiting) // self._limit, now_s)
-        loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
         self._waiting.append(Waiting(item, future, now_s))
         if self._draining is None or self._draining.done():
@@ -80,46 +82,36 @@ class Batch(Generic[I, R]):
         while self._waiting:
             count = min(len(self._waiting), self._limit)
             taken = [self._waiting.popleft() for _ in range(count)]
-            self._wait.begin(time.monotonic())
+            self._wait.begin(monotonic())
             await self._commit(taken)
-            self._wait.end(time.monotonic())
+            self._wait.end(monotonic())
 
     def _give_up(self) -> None:
-        now_s = time.monotonic()
-        while self._waiting and now_s - self._waiting[0].since_s > self._give_up_s:
-            future = self._waiting.popleft().future
-            if not future.done():
-                future.set_exception(queue_timeout(self._give_up_s))
+        now_s = monotonic()
+        while self._waiting and (late := self._wait.queue_timeout(self._waiting[0].since_s, now_s)):
+            self._waiting.popleft().fail(late)
         again = asyncio.get_running_loop().call_later
         self._giving_up = again(GIVE_UP_TICK_S, self._give_up) if self._waiting else None
 
     async def _commit(self, taken: Sequence[Waiting[I, R]]) -> None:
-        items = [call.item for call in taken]
         try:
-            results = await worker().submit(partial(self._run, items))
+            items = [call.item for call in taken]
+            results: Sequence[R | Exception] = await worker().submit(partial(self._run, items))
         except Exception as error:  # whatever it is, each caller must hear of it
-            await self._split(taken, error)
-            return
-        for (_, future, _), result in zip(taken, results, strict=True):
-            if future.done():
-                continue
-            if isinstance(result, OrderFlowError):
-                future.set_exception(result)
-            else:
-                future.set_result(result)
+            if len(taken) > 1 and isinstance(error, Refused):
+                half = len(taken) // 2
+                await self._commit(taken[:half])
+                await self._commit(taken[half:])
+                return
+            results = [error] * len(taken)
+        for call, result in zip(taken, results, strict=True):
+            if isinstance(result, Exception):
+                call.fail(result)
+            elif not call.future.done():
+                call.future.set_result(result)
 
     def _run(self, items: Sequence[I], connection: Connection) -> Sequence[R | OrderFlowError]:
         results = self._transaction(connection, items)
         if len(results) != len(items):
             raise RuntimeError(f"{len(results)} results for {len(items)} items")
         return results
-
-    async def _split(self, taken: Sequence[Waiting[I, R]], error: Exception) -> None:
-        if len(taken) > 1 and isinstance(error, Refused):
-            half = len(taken) // 2
-            await self._commit(taken[:half])
-            await self._commit(taken[half:])
-            return
-        for call in taken:
-            if not call.future.done():
-                call.future.set_exception(error)

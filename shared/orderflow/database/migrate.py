@@ -1,5 +1,6 @@
 """Brings a database to this version's schema. Safe to run twice, and by several at once."""
 
+from contextlib import closing
 from pathlib import Path
 
 from orderflow.database.connection import Connection, statement
@@ -14,18 +15,13 @@ def migrate(url: str) -> list[str]:
 
     Returns the names of those applied. Raises `DatabaseAway` when the database does not answer.
     """
-    connection = Connection(url)
-    try:
-        return [path.stem for path in sorted(FOLDER.glob("*.sql")) if _apply(connection, path)]
-    finally:
-        connection.close()
-
-
-def _apply(connection: Connection, path: Path) -> bool:
-    # The lock is the transaction's, so a second runner waits and then finds the row.
-    with connection.transaction():
-        connection.script(_BEGIN)
-        if not connection.run(_RECORD, name=path.stem):
-            return False
-        connection.script(path.read_text())
-        return True
+    applied = []
+    with closing(Connection(url)) as connection:
+        for path in sorted(FOLDER.glob("*.sql")):
+            # The lock is the transaction's, so a second runner waits and then finds the row.
+            with connection.transaction():
+                connection.script(_BEGIN)
+                if connection.run(_RECORD, name=path.stem):
+                    connection.script(path.read_text())
+                    applied.append(path.stem)
+    return applied

@@ -9,7 +9,8 @@ from cloudevents.http import CloudEvent, from_http
 from starlette.requests import Request
 
 from orderflow.errors import InvalidInput
-from orderflow.http.request_body import MAX_BODY_BYTES, read_start
+from orderflow.http.request_body import MAX_BODY_BYTES
+from orderflow.resources import resources
 
 PLAIN_RECORD = "dev.knative.kafka.event"  # what Knative makes of a record that is no CloudEvent
 
@@ -45,7 +46,7 @@ async def raw_event_of(request: Request, kept_bytes: int) -> RawEvent:
             attributes[name[3:].decode("latin-1")] = value.decode("latin-1")
         elif name == b"content-type":
             attributes["datacontenttype"] = value.decode("latin-1")
-    return RawEvent(attributes, *await read_start(request, kept_bytes))
+    return RawEvent(attributes, *await resources().bodies.read_start(request, kept_bytes))
 
 
 async def event_of(request: Request) -> ReceivedEvent:
@@ -69,7 +70,7 @@ async def event_of(request: Request) -> ReceivedEvent:
 async def _cloud_event_of(request: Request) -> CloudEvent:
     # Binary mode, which is all that Knative's Kafka dispatcher sends, is read here: the SDK's own
     # reading takes ten times as long. Structured mode goes to the SDK.
-    body, length_bytes = await read_start(request, MAX_BODY_BYTES)
+    body, length_bytes = await resources().bodies.read_start(request, MAX_BODY_BYTES)
     if length_bytes > MAX_BODY_BYTES:
         raise InvalidInput(f"data of {length_bytes} bytes; at most {MAX_BODY_BYTES} are read")
     try:

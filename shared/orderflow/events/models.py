@@ -1,6 +1,6 @@
 """The events on Kafka: a typed model each, and their form as CloudEvents 1.0.
 
-An event is a nudge: its reader takes the id from it and the truth from the database.
+An event is a hint: its reader takes the id from it and the truth from the database.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from urllib.parse import quote
 import orjson
 from cloudevents.http import CloudEvent
 from cloudevents.kafka import KafkaMessage, to_binary
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from orderflow.models import Item, Line, OrderId
 
@@ -23,10 +23,8 @@ Topic = Literal["orders", "inventory", "order-events"]
 _HEADER_SAFE = "".join(chr(c) for c in range(0x21, 0x7F) if chr(c) not in '"%') + " "
 
 
-class EventData(BaseModel):
+class EventData(BaseModel, frozen=True):
     """Base of an event's data. Fields may be added in a version, never changed or taken away."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     type: ClassVar[str]
     topic: ClassVar[Topic | None] = None
@@ -58,7 +56,7 @@ class OrderPlaced(KafkaEventData):
 
 
 class InventoryChanged(KafkaEventData):
-    """Something about an item's stock is to be applied or offered to who waits for it."""
+    """An item has a change to apply, or free stock that others may wait for."""
 
     type = "orderflow.inventory.changed.v1"
     topic = "inventory"
@@ -69,7 +67,7 @@ class InventoryChanged(KafkaEventData):
 
 
 class OrderMoved(KafkaEventData):
-    """Base of what is told to everyone downstream when an order's status changes."""
+    """Base of what everyone downstream hears of when an order's status changes."""
 
     topic = "order-events"
     key = "order_id"
@@ -167,6 +165,16 @@ def make_event(
     )
 
 
+def event_id(model: type[KafkaEventData], entity: str, fact: str | int) -> str:
+    """Return the id of the event of one fact: a UUIDv8 (RFC 9562) of its digest.
+
+    The same fact always makes the same id, so that an event keeps it when it is republished.
+    """
+    identity = f"{model.type}\n{entity}\n{fact}"
+    digits = hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
+    return f"{digits[:8]}-{digits[8:12]}-8{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+
+
 def to_kafka(event: Event) -> KafkaMessage:
     """Return the event in Kafka's binary binding: `ce_*` headers, JSON value, key as bytes."""
     key = quote(event.aggregateid, safe=_HEADER_SAFE)
@@ -183,22 +191,7 @@ def to_kafka(event: Event) -> KafkaMessage:
     if event.sequence:
         attributes["sequence"] = str(event.sequence)
     cloud_event = CloudEvent(attributes, event.payload.encode())
-    headers, _, value = to_binary(cloud_event, data_marshaller=bytes, key_mapper=_no_key)
+    headers, _, value = to_binary(cloud_event, data_marshaller=bytes, key_mapper=lambda _: None)
     # The SDK takes a partitionkey for the record's key only; readers behind Knative want both.
-    headers["ce_partitionkey"] = key.encode()
-    headers["traceparent"] = event.traceparent.encode()
+    headers |= {"ce_partitionkey": key.encode(), "traceparent": event.traceparent.encode()}
     return KafkaMessage(headers, event.aggregateid.encode(), value)
-
-
-def event_id(model: type[KafkaEventData], entity: str, fact: str | int) -> str:
-    """Return the id of the event of one fact: a UUIDv8 (RFC 9562) of its digest.
-
-    The same fact always makes the same id, so that a re-announcement carries that of the first.
-    """
-    told = f"{model.type}\n{entity}\n{fact}"
-    digits = hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
-    return f"{digits[:8]}-{digits[8:12]}-8{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
-
-
-def _no_key(_: object) -> None:
-    return None

@@ -10,7 +10,6 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import orjson
 from cloudevents.kafka import KafkaMessage
@@ -129,10 +128,10 @@ class Outbox:
             await asyncio.sleep(FLUSH_TICK_S)
 
     def _reported(self, report: Report, error: KafkaError | None, _: Message) -> None:
-        # In the reports thread: gathered here, handed over once a poll.
         self._reports.append((report, error))
 
     def _poll(self) -> None:
+        # In the reports thread: what is gathered is handed over once a poll.
         while not self._loop.is_closed():
             self._producer.poll(POLL_S)
             if self._reports:
@@ -162,24 +161,17 @@ class Outbox:
             await asyncio.sleep(DELETE_AFTER_S)
             ids = list(self._acked_ids)
             try:
-                await self._worker.submit(partial(_delete_published, ids))
+                await self._worker.submit(partial(Connection.run, sql=DELETE_PUBLISHED, ids=ids))
             except OrderFlowError as error:  # the rows stay: the relay publishes them once more
                 logger().warning("published events not deleted", count=len(ids), why=error.detail)
             for event_id in ids:
                 del self._acked_ids[event_id]
 
 
-def _delete_published(ids: list[str], connection: Connection) -> None:
-    connection.run(DELETE_PUBLISHED, ids=ids)
-
-
 def _claim_unpublished(connection: Connection) -> list[Event]:
-    rows = connection.run(CLAIM_UNPUBLISHED, count=RELAY_BATCH)
-    claimed: list[dict[str, Any]] = [orjson.loads(row[0]) for row in rows]
-    claimed.sort(key=lambda row: (str(row["at"]), int(row["sequence"])))
-    return [_event(row) for row in claimed]
-
-
-def _event(row: dict[str, Any]) -> Event:
-    payload = orjson.dumps(row["payload"]).decode()
-    return Event(**{name: row[name] for name in Event.__slots__} | {"payload": payload})
+    events = []
+    for (text,) in connection.run(CLAIM_UNPUBLISHED, count=RELAY_BATCH):
+        row = orjson.loads(text)
+        row["payload"] = orjson.dumps(row["payload"]).decode()
+        events.append(Event(**{name: row[name] for name in Event.__slots__}))
+    return sorted(events, key=lambda event: (event.at, event.sequence))

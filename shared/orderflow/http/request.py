@@ -7,9 +7,9 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.requests import Request
 
 from orderflow.errors import InvalidInput, NotFound, NotJson
-from orderflow.http.request_body import read_body
 from orderflow.logs import bind_log_fields
 from orderflow.models import IdempotencyKey, parsed
+from orderflow.resources import resources
 from orderflow.traceparent import trace_id, traceparent_or_new
 
 M = TypeVar("M", bound=BaseModel)
@@ -23,7 +23,7 @@ async def body_of(request: Request, model: type[M]) -> M:
     content_type = request.headers.get("content-type", "application/json").partition(";")[0]
     if content_type.strip().lower() != "application/json":
         raise NotJson("send Content-Type: application/json")
-    return parsed(await read_body(request), model)
+    return parsed(await resources().bodies.read_body(request), model)
 
 
 def path_name(request: Request, prefix: str) -> str:

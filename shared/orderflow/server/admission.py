@@ -15,12 +15,14 @@ WEIGHT = 0.3  # of the latest turn in what is usual: one slow turn is forgotten 
 
 
 class WaitEstimator:
-    """How long one waits for a turn, when turns are taken one after the other.
+    """How long one waits for a turn, when turns are taken one after the other, and who may wait.
 
     All times are seconds of one monotonic clock.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, max_wait_s: float = MAX_WAIT_S, give_up_s: float = GIVE_UP_S) -> None:
+        self._max_wait_s = max_wait_s
+        self._give_up_s = give_up_s
         self._usual_s = 0.0
         self._began_s: float | None = None
 
@@ -46,16 +48,17 @@ class WaitEstimator:
     def admit(self, waiting: int, before: int, now_s: float) -> None:
         """Raise `QueueFull`, saying when to come again, if too many wait or it takes too long."""
         wait_s = self.wait_s(before, now_s)
-        if waiting >= MAX_WAITING or wait_s > MAX_WAIT_S:
+        if waiting >= MAX_WAITING or wait_s > self._max_wait_s:
             raise QueueFull(
                 f"{waiting} calls are waiting, for about {wait_s:.1f} s; nothing was done",
                 retry_after_s=min(max(math.ceil(wait_s), 1), MAX_RETRY_AFTER_S),
             )
 
-
-def queue_timeout(within_s: float = GIVE_UP_S) -> QueueFull:
-    """Return the error of a call that has waited so long."""
-    return QueueFull(f"no turn within {within_s:g} s; nothing was done", retry_after_s=5)
+    def queue_timeout(self, since_s: float, now_s: float) -> QueueFull | None:
+        """Return the error of who has waited too long, if they have."""
+        if now_s - since_s <= self._give_up_s:
+            return None
+        return QueueFull(f"no turn within {self._give_up_s:g} s; nothing was done", retry_after_s=5)
 
 
 def raise_open_file_limit() -> None:

@@ -1,8 +1,7 @@
 """Leaving well: on SIGTERM a function answers what it has taken, flushes, and only then goes.
 
-Behind Knative's queue-proxy nobody sends any more by then. Callers of a function itself do: left to
-itself, uvicorn resets who is connected and not yet accepted, and closes at once every connection
-that is between two requests, also when one is just arriving on it.
+Behind Knative's queue-proxy nobody sends any more by then. Callers of a function itself do, and
+uvicorn closes at once each connection between two requests, also when one is arriving on it.
 """
 
 import asyncio
@@ -13,14 +12,14 @@ from functools import cache
 
 from uvicorn.server import Server
 
-from orderflow.logs import flush_log, logger
+from orderflow.logs import logger, standard_output
 from orderflow.server.listeners import Listeners
 
 # All of it together ends before the 30 s after which Kubernetes, gunicorn and the local runtime
 # kill what still runs.
 LAME_DUCK_S = 3.0  # callers are sent away but answered for so long, new ones too
 QUIET_MARGIN_S = 0.5  # beyond the server's own limit for idle connections, which closes them
-BUSY_S = 15.0  # for calls under way: above the 10 s that a statement may take
+BUSY_S = 15  # for calls under way: above the 10 s that a statement may take
 FINISH_S = 6.0  # for what is done after the last answer
 POLL_S = 0.02
 
@@ -41,27 +40,22 @@ async def lifespan(_: object) -> AsyncIterator[None]:
             await asyncio.gather(*(finish() for finish in _finishes))
     except TimeoutError:
         logger().warning("left unfinished", after_s=FINISH_S)
-    flush_log()
+    standard_output().flush_now()
 
 
 class GracefulStop:
     """Takes SIGTERM before the server does, and sends callers away before the server leaves."""
 
     def __init__(self, server: Server) -> None:
+        self.leaving: asyncio.Task[None] | None = None
         self._server = server
         self._listeners = Listeners(server)
-        self._leaving: asyncio.Task[None] | None = None
-        server.config.timeout_graceful_shutdown = int(BUSY_S)
+        server.config.timeout_graceful_shutdown = BUSY_S
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._begin)
 
-    @property
-    def begun(self) -> bool:
-        """Whether this process was asked to stop."""
-        return self._leaving is not None
-
     def _begin(self) -> None:
-        if self._leaving is None:  # a signal to the whole group comes twice: gunicorn passes it on
-            self._leaving = asyncio.create_task(self._leave())
+        if self.leaving is None:  # a signal to the whole group comes twice: gunicorn passes it on
+            self.leaving = asyncio.create_task(self._leave())
 
     async def _leave(self) -> None:
         try:
@@ -72,10 +66,9 @@ class GracefulStop:
             self._server.handle_exit(signal.SIGTERM, None)
 
     async def _until_quiet(self, within_s: float) -> None:
-        deadline = asyncio.get_running_loop().time() + within_s
-        while self._server.server_state.connections:
-            if asyncio.get_running_loop().time() > deadline:
-                return
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + within_s
+        while self._server.server_state.connections and loop.time() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(POLL_S)
 
 
@@ -89,4 +82,4 @@ def watch() -> GracefulStop | None:
 def stopping() -> bool:
     """Whether this process is about to leave, so that callers should go elsewhere."""
     stop = watch()
-    return stop is not None and stop.begun
+    return stop is not None and stop.leaving is not None

@@ -1,13 +1,14 @@
 """Listeners of a uvicorn server under load: nobody waits in one, and none is closed on anybody.
 
 libuv accepts one connection in each turn of its loop. Under load a turn answers hundreds of calls,
-so that callers with a new connection wait for seconds, unseen by any bound of ours.
+so that callers with a new connection wait for seconds, unseen by any bound of ours. And closing a
+listener resets who is connected and not yet accepted.
 """
 
 import asyncio
 import os
 import socket
-from contextlib import closing, suppress
+from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
@@ -32,12 +33,12 @@ class Listeners:
             self._loop.add_reader(copy.fileno(), partial(self._accept_some, copy))
 
     async def close(self) -> None:
-        """Close them, and take in who is connected and waits there: closing resets those."""
+        """Close them, and serve those who are connected already."""
         for listening in self._server.servers:
             listening.close()
         for copy in self._copies:
             self._loop.remove_reader(copy.fileno())
-            for accepted in _emptied(copy):
+            for accepted in drain_backlog(copy):
                 await self._serve(accepted)
 
     def _accept_some(self, listener: socket.socket) -> None:
@@ -46,21 +47,22 @@ class Listeners:
                 self._loop.create_task(self._serve(listener.accept()[0]))
 
     async def _serve(self, accepted: socket.socket) -> None:
+        # As the server makes its own protocol, which it keeps to itself.
+        server = self._server
+        protocol = partial(
+            cast(Any, server.config.http_protocol_class),
+            config=server.config,
+            server_state=server.server_state,
+            app_state=server.lifespan.state,
+        )
         with suppress(OSError):  # gone already
-            await self._loop.connect_accepted_socket(self._protocol, accepted)
-
-    def _protocol(self) -> asyncio.Protocol:
-        # As the server makes its own, which it keeps to itself.
-        server, protocol = self._server, cast(Any, self._server.config.http_protocol_class)
-        state = server.lifespan.state
-        made = protocol(config=server.config, server_state=server.server_state, app_state=state)
-        return cast(asyncio.Protocol, made)
+            await self._loop.connect_accepted_socket(protocol, accepted)
 
 
-def _emptied(listener: socket.socket) -> list[socket.socket]:
+def drain_backlog(listener: socket.socket) -> list[socket.socket]:
     """Accept all connections that are there, and close the listener before there is another."""
     accepted = []
-    with closing(listener), suppress(BlockingIOError):
+    with listener, suppress(BlockingIOError):
         while True:
             accepted.append(listener.accept()[0])
     return accepted
