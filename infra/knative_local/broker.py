@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from knative_local.ports import LOOPBACK, accepts
 from knative_local.supervisor.spec import Command
 
 PROBE_TIMEOUT_S = 1.0  # of one metadata request to a broker of our own machine
-PARTITIONS = 1  # of a topic of the manifests
 
 
 def server_command(port: int, *, advertised: int | None = None) -> list[str]:
@@ -44,26 +43,26 @@ def answers_metadata(port: int) -> bool:
     return True
 
 
-def broker_command(port: int, topics: Sequence[str] = ()) -> Command:
+def broker_command(port: int, topics: Iterable[str] = (), *, partitions: int = 1) -> Command:
     """Return how a supervisor runs a broker on this port; it is ready once it has the topics.
 
     It forgets them when it restarts, and so is given them again.
     """
+    wanted = [NewTopic(topic, partitions, 1) for topic in topics]
     return Command(
         name="broker",
         kind="Broker",
         argv=server_command(port),
         port=port,
-        ready=partial(asyncio.to_thread, _has_topics, port, topics),
+        ready=partial(asyncio.to_thread, _has_topics, port, wanted),
         quiet=True,
     )
 
 
-def _has_topics(port: int, topics: Sequence[str]) -> bool:
+def _has_topics(port: int, wanted: list[NewTopic]) -> bool:
     if not answers_metadata(port):
         return False
     client = AdminClient({"bootstrap.servers": servers(port)})
-    wanted = [NewTopic(topic, PARTITIONS, 1) for topic in topics]
     for made in client.create_topics(wanted).values() if wanted else ():
         try:
             made.result()

@@ -80,6 +80,8 @@ def kafka_servers(given: str | None = None) -> str:
 
     Raises `ConfigurationError` when there are none.
     """
+    if given == "":
+        raise ConfigurationError("give --kafka as host:port[,host:port...]")
     return given or _read(KafkaSettings).kafka_bootstrap_servers
 
 

@@ -8,7 +8,7 @@ def main() -> None:
     try:
         from orderflow_cli.app import main as run  # noqa: PLC0415 (it may lack what it imports)
     except ModuleNotFoundError as error:
-        needs = "the command line needs orderflow[local] and knative-local[postgres]"
+        needs = "the command line needs orderflow[local] and knative-local"
         sys.exit(f"orderflow: {error.name} is not installed: {needs}")
     run()
 

@@ -12,6 +12,7 @@ from confluent_kafka import KafkaException
 from rich.console import Console
 
 from knative_local.errors import LocalRuntimeError
+from knative_local.supervisor.log_file import LogFormat
 from orderflow.database import migrate as migrations
 from orderflow.database.connection import Connection, statement
 from orderflow.errors import ConfigurationError, OrderFlowError
@@ -52,11 +53,16 @@ def up(
     project: Project = None,
     postgres: Postgres = None,
     kafka: Kafka = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Restart a function when its folder changes.")
+    ] = False,
+    log_format: Annotated[LogFormat, typer.Option(help="Readable lines, or JSON.")] = "people",
 ) -> None:
     """Run everything until Ctrl-C: PostgreSQL, broker, functions, triggers, gateway."""
-    serving = serve(
-        data.absolute(), Console(), port=port, project=project, postgres=postgres, kafka=kafka
-    )
+    choices = {"port": port, "project": project, "postgres": postgres, "kafka": kafka}
+    # Where lines are JSON, what people read goes beside them.
+    console = Console(stderr=log_format == "json")
+    serving = serve(data.absolute(), console, watch=watch, log_format=log_format, **choices)
     asyncio.run(serving)
 
 

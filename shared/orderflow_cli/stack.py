@@ -6,27 +6,26 @@ user brings their own.
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from confluent_kafka import KafkaException
 from rich.console import Console
 
 from knative_local import broker
 from knative_local.manifests.loader import load_manifests
 from knative_local.ports import LOOPBACK, free_port
 from knative_local.runtime import Runtime
+from knative_local.supervisor.log_file import LogFormat
 from knative_local.supervisor.spec import Command
 from knative_local.supervisor.supervisor import Progress, Supervisor
-from orderflow.config import database_url
+from orderflow.config import database_url, kafka_servers
 from orderflow.database.migrate import migrate
 from orderflow_cli.postgres import server as embedded_postgres
 from orderflow_cli.progress import starting
 from orderflow_cli.project import MANIFESTS, project_folder, topics_of
-from orderflow_cli.topics import create_topics
+from orderflow_cli.topics import PARTITIONS, create_topics
 
 BANNER = """
 OrderFlow is ready at [bold]{url}[/bold]   (Ctrl-C stops it)
@@ -61,19 +60,27 @@ async def open_stack(
     port: int = 8080,
     postgres: str | None = None,
     kafka: str | None = None,
+    watch: bool = False,
     progress: Progress | None = None,
-    show_output: bool = False,
+    log_format: LogFormat | None = None,
 ) -> AsyncIterator[Stack]:
     """Run a project during the block. `postgres` and `kafka` replace the embedded servers.
 
-    `data` is an absolute path. Raises `ConfigurationError` or `LocalRuntimeError` for what the user
-    can put right.
+    With `watch` a function restarts when its folder changes. What components print is shown only
+    if there is a `log_format`. `data` is an absolute path. Raises `ConfigurationError` or
+    `LocalRuntimeError` for what the user can put right.
     """
     project = project_folder(project)
     manifests, servers = load_manifests([project / MANIFESTS]), list[Command]()
     topics = topics_of(manifests.kafka_sources)
-    url = database_url(postgres) if postgres else None
-    async with Supervisor(data, progress=progress, show_output=show_output) as supervisor:
+    url = None if postgres is None else database_url(postgres)
+    kafka = None if kafka is None else kafka_servers(kafka)
+    async with Supervisor(
+        data,
+        progress=progress,
+        show_output=log_format is not None,
+        log_format=log_format or "people",
+    ) as supervisor:
         if url is None:
             postgres_port = free_port()
             url = embedded_postgres.url(postgres_port)
@@ -81,8 +88,7 @@ async def open_stack(
         if kafka is None:
             broker_port = free_port()
             kafka = broker.servers(broker_port)
-            command = broker.broker_command(broker_port)
-            servers.append(_with_topics(command, kafka, topics))
+            servers.append(broker.broker_command(broker_port, topics, partitions=PARTITIONS))
         runtime = Runtime(
             manifests=manifests,
             paths=[project / MANIFESTS],
@@ -90,6 +96,7 @@ async def open_stack(
             port=port,
             kafka=kafka,
             overrides={"DATABASE_URL": url, "KAFKA_BOOTSTRAP_SERVERS": kafka},
+            watch=watch,
         )
         for stage in (servers, *runtime.stages()):
             supervisor.add(*stage)
@@ -119,26 +126,9 @@ async def serve(data: Path, console: Console, **choices: Any) -> None:
 async def _serve(data: Path, console: Console, choices: dict[str, Any]) -> None:
     async with AsyncExitStack() as until_stopped:
         with starting(console) as progress:
-            opening = open_stack(data, progress=progress, show_output=True, **choices)
+            opening = open_stack(data, progress=progress, **choices)
             stack = await until_stopped.enter_async_context(opening)
         # Not wrapped: a line break inside a command would break the command.
         console.print(BANNER.format(**stack._asdict(), data=data), soft_wrap=True, highlight=False)
         until_stopped.callback(console.print, "stopping …")
         await asyncio.Event().wait()
-
-
-def _with_topics(command: Command, servers: str, topics: Collection[str]) -> Command:
-    # The embedded broker forgets its topics when it restarts, so it is ready once it has them.
-    answers = command.ready
-    assert answers is not None
-
-    async def ready() -> bool:
-        if not await answers():
-            return False
-        try:
-            await asyncio.to_thread(create_topics, servers, topics)
-        except KafkaException:
-            return False
-        return True
-
-    return replace(command, ready=ready)

@@ -161,12 +161,17 @@ class Shop:
 
 
 def start(
-    data: Path, *, port: int | None = None, postgres: str | None = None, kafka: str | None = None
+    data: Path,
+    *,
+    port: int | None = None,
+    postgres: str | None = None,
+    kafka: str | None = None,
+    project: Path = ROOT,
 ) -> Shop:
     """Start `orderflow up` without waiting for it."""
     port = port or free_port()
     printed = data.with_name(f"{data.name}-{port}.log")
-    command = ["up", "--port", str(port), "--data", str(data)]
+    command = ["up", "--port", str(port), "--data", str(data), "--project", str(project)]
     command += ["--postgres", postgres] if postgres else []
     command += ["--kafka", kafka] if kafka else []
     with printed.open("w") as output:
@@ -191,10 +196,10 @@ def await_ready(shop: Shop) -> Shop:
 
 @contextmanager
 def open_shop(
-    data: Path, *, postgres: str | None = None, kafka: str | None = None
+    data: Path, *, postgres: str | None = None, kafka: str | None = None, project: Path = ROOT
 ) -> Iterator[Shop]:
     """OrderFlow during the block; stopped at the end as a user stops it, unless it has ended."""
-    shop = start(data, postgres=postgres, kafka=kafka)
+    shop = start(data, postgres=postgres, kafka=kafka, project=project)
     try:
         yield await_ready(shop)
     finally:

