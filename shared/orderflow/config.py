@@ -52,40 +52,17 @@ def settings() -> Settings:
 
     Raises `ConfigurationError`, one line that names every variable to set.
     """
-    return _read(Settings)
+    return read(Settings)
 
 
 @cache
 def log_settings() -> LogSettings:
     """Return the settings of the log, read once; raises `ConfigurationError`."""
-    return _read(LogSettings)
+    return read(LogSettings)
 
 
-def database_url(given: str | None = None) -> str:
-    """Return the URL given with `--postgres`, else that of the environment.
-
-    Raises `ConfigurationError` when it is missing or not a URL of a PostgreSQL.
-    """
-    if given is None:
-        return _read(DatabaseSettings).database_url
-    try:
-        return DatabaseSettings(database_url=given).database_url
-    except ValidationError as error:
-        wrong = "give --postgres as postgresql://user:password@host:port/database"
-        raise ConfigurationError(wrong) from error
-
-
-def kafka_servers(given: str | None = None) -> str:
-    """Return the brokers given with `--kafka`, else those of the environment.
-
-    Raises `ConfigurationError` when there are none.
-    """
-    if given == "":
-        raise ConfigurationError("give --kafka as host:port[,host:port...]")
-    return given or _read(KafkaSettings).kafka_bootstrap_servers
-
-
-def _read(model: type[S]) -> S:
+def read(model: type[S]) -> S:
+    """Return a part of the settings; raises `ConfigurationError`."""
     try:
         return model.model_validate({name.lower(): value for name, value in os.environ.items()})
     except ValidationError as error:

@@ -99,6 +99,12 @@ class NotJson(Never, status=415, slug="not-json", title="Content type is not JSO
 class InvalidInput(Never, status=422, slug="invalid-input", title="Invalid input"):
     """A field is wrong; `errors` names each, with what is wrong with it."""
 
+    @classmethod
+    def of(cls, faults: Sequence[tuple[str, str]]) -> "InvalidInput":
+        """Return the error of these fields, each with its message; the detail has the first."""
+        errors = [{"field": field, "message": message} for field, message in faults]
+        return cls(": ".join(faults[0]), errors=errors)
+
 
 class GivenUp(Never, status=422, slug="given-up", title="Given up"):
     """It failed too often; another try is not what it needs."""

@@ -9,7 +9,6 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     model_validator,
@@ -50,10 +49,8 @@ Instant = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_in_utc)]
 MAX_LINES = 100  # one order's share of a batch stays small
 
 
-class Body(BaseModel):
+class Body(BaseModel, strict=True, frozen=True, extra="forbid"):
     """Base of every body: unknown fields, other types and later changes are refused."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
 class Line(Body):
@@ -130,13 +127,9 @@ def parsed(body: bytes, model: type[M]) -> M:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
         if faults[0]["type"] == "json_invalid":
             raise MalformedBody(faults[0]["msg"]) from error
-        errors = [
-            {"field": ".".join(map(str, fault["loc"])) or "(body)", "message": fault["msg"]}
-            for fault in faults
-        ]
-        first = errors[0]
-        detail = f"{first['field']}: {first['message']}"
-        raise InvalidInput(detail, errors=errors) from error
+        fields = [".".join(map(str, fault["loc"])) or "(body)" for fault in faults]
+        messages = [fault["msg"] for fault in faults]
+        raise InvalidInput.of([*zip(fields, messages, strict=True)]) from error
 
 
 def digest(content: object) -> str:

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from knative_local import broker
 from knative_local.ports import LOOPBACK
 from knative_local.supervisor.component import Kind
 from knative_local.supervisor.state_file import ComponentState, read_state
-from orderflow.config import database_url, kafka_servers
+from orderflow.config import DatabaseSettings, KafkaSettings, read
 from orderflow.errors import ConfigurationError, MissingSetting
 from orderflow.orders.diagnosis.commands import Target
 from orderflow_cli.options import DATA
@@ -52,6 +54,30 @@ def command_target(data: Path, postgres_url: str | None, gateway: str | None) ->
     if postgres_url is not None:
         return Target(found, ("--postgres", postgres_url))
     return Target(found, () if data == DATA else ("--data", str(data)))
+
+
+def database_url(given: str | None) -> str:
+    """Return the URL given with `--postgres`, else that of the environment.
+
+    Raises `ConfigurationError` when it is missing or not a URL of a PostgreSQL.
+    """
+    if given is None:
+        return read(DatabaseSettings).database_url
+    try:
+        return DatabaseSettings(database_url=given).database_url
+    except ValidationError as error:
+        wrong = "give --postgres as postgresql://user:password@host:port/database"
+        raise ConfigurationError(wrong) from error
+
+
+def kafka_servers(given: str | None) -> str:
+    """Return the brokers given with `--kafka`, else those of the environment.
+
+    Raises `ConfigurationError` when there are none.
+    """
+    if given == "":
+        raise ConfigurationError("give --kafka as host:port[,host:port...]")
+    return given or read(KafkaSettings).kafka_bootstrap_servers
 
 
 def _port(data: Path, kind: Kind) -> int | None:

@@ -20,8 +20,8 @@ from knative_local.runtime import Runtime
 from knative_local.supervisor.log_file import LogFormat
 from knative_local.supervisor.spec import Command
 from knative_local.supervisor.supervisor import Progress, Supervisor
-from orderflow.config import database_url, kafka_servers
 from orderflow.database.migrate import migrate
+from orderflow_cli.addresses import database_url, kafka_servers
 from orderflow_cli.postgres import server as embedded_postgres
 from orderflow_cli.progress import starting
 from orderflow_cli.project import MANIFESTS, project_folder, topics_of

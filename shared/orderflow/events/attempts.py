@@ -29,8 +29,8 @@ COUNT_ATTEMPT = statement(_HERE / "count_attempt.sql")
 FORGET_ATTEMPTS = statement(_HERE / "forget_attempts.sql")
 
 # Two rounds of retries of the sources (retry: 10), each over 200 s: one such round ends in the dead
-# letters by itself, so more than one means that the count was forgotten or the event announced
-# again; after two rounds another try is not what is missing.
+# letters by itself, so more than one means that the count was forgotten or the event
+# republished; after two rounds another try is not what is missing.
 MAX_ATTEMPTS = 20
 MAX_ERROR = 500  # characters: a dead letter's share of an answer holds no more
 
@@ -52,11 +52,11 @@ async def count_failures(
         raise
     except Exception as error:  # whatever it is: the count must not depend on what went wrong
         kind = "" if isinstance(error, OrderFlowError) else f"{type(error).__name__}: "
-        told = sanitize_text(f"{kind}{error}", MAX_ERROR)
-        failures = await _count(function, source, event_id, told)
+        message = sanitize_text(f"{kind}{error}", MAX_ERROR)
+        failures = await _count(function, source, event_id, message)
         bind_log_fields(failures=failures)
         if failures >= MAX_ATTEMPTS:
-            detail = f"given up after {failures} failed attempts; the last error: {told}"
+            detail = f"given up after {failures} failed attempts; the last error: {message}"
             raise GivenUp(detail) from error
         raise
 

@@ -1,11 +1,11 @@
 """CloudEvents as they come over HTTP (CloudEvents HTTP binding 1.0)."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import orjson
 from cloudevents.exceptions import GenericException
-from cloudevents.http import CloudEvent, from_http
+from cloudevents.http import from_http
 from starlette.requests import Request
 
 from orderflow.errors import InvalidInput
@@ -13,6 +13,7 @@ from orderflow.http.request_body import MAX_BODY_BYTES
 from orderflow.resources import resources
 
 PLAIN_RECORD = "dev.knative.kafka.event"  # what Knative makes of a record that is no CloudEvent
+REQUIRED = ("id", "source", "type", "specversion")
 
 
 class RawEvent(NamedTuple):
@@ -27,17 +28,6 @@ class RawEvent(NamedTuple):
     data_bytes: int
 
 
-class ReceivedEvent(NamedTuple):
-    """A CloudEvent; `topic` is the one that our KafkaSources add, `data` what is to be JSON."""
-
-    id: str
-    source: str
-    type: str
-    traceparent: str | None
-    topic: str | None
-    data: bytes
-
-
 async def raw_event_of(request: Request, kept_bytes: int) -> RawEvent:
     """Return the event of a request, whatever it is, with at most so many bytes of its data."""
     attributes = {}
@@ -49,45 +39,37 @@ async def raw_event_of(request: Request, kept_bytes: int) -> RawEvent:
     return RawEvent(attributes, *await resources().bodies.read_start(request, kept_bytes))
 
 
-async def event_of(request: Request) -> ReceivedEvent:
-    """Return the CloudEvent of a request; raises `InvalidInput` when it is none, or too large."""
-    cloud_event = await _cloud_event_of(request)
-    attributes = cloud_event.get_attributes()
-    for name in ("id", "source", "type", "traceparent"):
-        if not isinstance(attributes.get(name, ""), str):
-            raise InvalidInput(f"not a CloudEvent: {name} is not text")
-    data = cloud_event.get_data()
-    return ReceivedEvent(
-        attributes["id"],
-        attributes["source"],
-        attributes["type"],
-        attributes.get("traceparent"),
-        attributes.get("kafkatopic"),
-        data if isinstance(data, bytes) else orjson.dumps(data),
-    )
+async def event_of(request: Request) -> RawEvent:
+    """Return the CloudEvent of a request, its attributes decoded and the required ones there.
 
-
-async def _cloud_event_of(request: Request) -> CloudEvent:
+    Raises `InvalidInput` when it is none, or its data is over `MAX_BODY_BYTES`.
+    """
+    raw = await raw_event_of(request, MAX_BODY_BYTES)
+    if raw.data_bytes > MAX_BODY_BYTES:
+        raise InvalidInput(f"data of {raw.data_bytes} bytes; at most {MAX_BODY_BYTES} are read")
     # Binary mode, which is all that Knative's Kafka dispatcher sends, is read here: the SDK's own
-    # reading takes ten times as long. Structured mode goes to the SDK.
-    body, length_bytes = await resources().bodies.read_start(request, MAX_BODY_BYTES)
-    if length_bytes > MAX_BODY_BYTES:
-        raise InvalidInput(f"data of {length_bytes} bytes; at most {MAX_BODY_BYTES} are read")
+    # reading takes ten times as long.
+    if "specversion" in raw.attributes:
+        decoded = {name: unquote(value) for name, value in raw.attributes.items()}
+        event = raw._replace(attributes=decoded)
+    else:
+        event = _structured(request, raw)
+    for name in REQUIRED:
+        if name not in event.attributes:
+            raise InvalidInput(f"not a CloudEvent: no ce-{name}")
+    for name in (*REQUIRED, "traceparent", "kafkatopic"):
+        if not isinstance(event.attributes.get(name, ""), str):
+            raise InvalidInput(f"not a CloudEvent: {name} is not text")
+    if event.attributes["specversion"] not in {"0.3", "1.0"}:
+        raise InvalidInput("not a CloudEvent: its specversion is neither 1.0 nor 0.3")
+    return event
+
+
+def _structured(request: Request, raw: RawEvent) -> RawEvent:
     try:
-        if b"ce-specversion" not in dict(request.headers.raw):
-            return from_http(dict(request.headers), body)
-        return CloudEvent(_attributes(request.headers.raw), body)
+        read = from_http(dict(request.headers), raw.data)
     except (GenericException, TypeError, ValueError) as error:  # the SDK does not wrap all of its
         raise InvalidInput(f"not a CloudEvent: {error}") from error
-
-
-def _attributes(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    attributes = {
-        name[3:].decode(): unquote(value.decode("latin-1"))
-        for name, value in headers
-        if name.startswith(b"ce-")
-    }
-    missing = {"id", "source", "type", "specversion"} - attributes.keys()
-    if missing:
-        raise InvalidInput(f"not a CloudEvent: no ce-{sorted(missing)[0]}")
-    return attributes
+    data: Any = read.get_data()
+    text = data if isinstance(data, bytes) else orjson.dumps(data)
+    return raw._replace(attributes=dict(read.get_attributes()), data=text)

@@ -14,13 +14,7 @@ from starlette.responses import Response
 
 from orderflow.errors import InvalidInput, MalformedBody, OrderFlowError
 from orderflow.events.attempts import count_failures
-from orderflow.events.cloudevent import (
-    PLAIN_RECORD,
-    RawEvent,
-    ReceivedEvent,
-    event_of,
-    raw_event_of,
-)
+from orderflow.events.cloudevent import PLAIN_RECORD, RawEvent, event_of, raw_event_of
 from orderflow.events.models import EVENTS, EventData
 from orderflow.http.handler import Handler, serve
 from orderflow.logs import bind_log_fields
@@ -48,26 +42,27 @@ def event(
     topics = {model.topic for model in models} - {None}
     others = {model.type for model in EVENTS if model.topic in topics} - taken.keys()
 
-    def is_ignored(received: ReceivedEvent) -> bool:
-        if whole_topic or received.type in taken or received.type == PLAIN_RECORD:
+    def is_ignored(of_type: str, topic: str | None) -> bool:
+        if whole_topic or of_type in taken or of_type == PLAIN_RECORD:
             return False
-        return received.type in others or received.topic in topics
+        return of_type in others or topic in topics
 
     def decorate(function: Callable[[E], Awaitable[None]]) -> Handler:
         ignored = count(1)
 
         async def take(request: Request) -> None:
-            received = await event_of(request)
-            trace = trace_id(traceparent_or_new(received.traceparent))
-            bind_log_fields(event_id=sanitize_text(received.id, MAX_FILTERED), trace_id=trace)
-            if is_ignored(received):
-                of_type = sanitize_text(received.type, MAX_FILTERED)
-                bind_log_fields(ignored_type=of_type, ignored=next(ignored))
+            attributes, data, _ = await event_of(request)
+            event_id, of_type = attributes["id"], attributes["type"]
+            trace = trace_id(traceparent_or_new(attributes.get("traceparent")))
+            bind_log_fields(event_id=sanitize_text(event_id, MAX_FILTERED), trace_id=trace)
+            if is_ignored(of_type, attributes.get("kafkatopic")):
+                name = sanitize_text(of_type, MAX_FILTERED)
+                bind_log_fields(ignored_type=name, ignored=next(ignored))
                 return
-            model = _model_of(received, taken)
-            attempt = function(_data_of(received, model))
-            if model.topic is not None:  # a clock never tells the same twice
-                attempt = count_failures(attempt, function.__name__, received.source, received.id)
+            attempt = function(_data_of(of_type, data, taken))
+            if taken[of_type].topic is not None:  # a clock never tells the same twice
+                name, source = function.__name__, attributes["source"]
+                attempt = count_failures(attempt, name, source, event_id)
             await attempt
 
         return _posted(function.__name__, take)
@@ -109,17 +104,13 @@ def _shorten(error: OrderFlowError) -> None:
         error.detail = error.detail[: len(error.detail) * 3 // 4]
 
 
-def _model_of(received: ReceivedEvent, taken: dict[str, type[E]]) -> type[E]:
-    if received.type in taken:
-        return taken[received.type]
+def _data_of(of_type: str, data: bytes, taken: dict[str, type[E]]) -> E:
     names = " or ".join(taken)
-    if received.type == PLAIN_RECORD:
+    if of_type == PLAIN_RECORD:
         raise InvalidInput(f"a record without the headers of a CloudEvent; needs {names}")
-    raise InvalidInput(f"type is {received.type}, this function takes {names}")
-
-
-def _data_of(received: ReceivedEvent, model: type[E]) -> E:
+    if of_type not in taken:
+        raise InvalidInput(f"type is {of_type}, this function takes {names}")
     try:
-        return parsed(received.data, model)
+        return parsed(data, taken[of_type])
     except MalformedBody as error:
         raise InvalidInput(error.detail) from error

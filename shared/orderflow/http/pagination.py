@@ -5,7 +5,7 @@ import re
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import Request
 
 from orderflow.errors import InvalidInput
@@ -18,10 +18,8 @@ MAX_LIMIT = 500  # a page stays under a megabyte
 Q = TypeVar("Q", bound="Page")
 
 
-class Page(BaseModel):
+class Page(BaseModel, frozen=True, extra="forbid"):
     """What every list takes: `limit`, and `after`, the cursor of the page before."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
     after: str | None = None
@@ -42,14 +40,12 @@ def page_of(request: Request, model: type[Q]) -> Q:
     """Return the query's parameters, each given once, as `model`; raises `InvalidInput` (422)."""
     query = request.query_params
     if twice := [name for name in query if len(query.getlist(name)) > 1]:
-        faults = [{"field": name, "message": "give it once"} for name in twice]
-        raise InvalidInput(f"{twice[0]}: give it once", errors=faults)
+        raise InvalidInput.of([(name, "give it once") for name in twice])
     try:
         return model.model_validate(dict(query))
     except ValidationError as error:
-        faults = [{"field": str(f["loc"][0]), "message": f["msg"]} for f in error.errors()]
-        detail = f"{faults[0]['field']}: {faults[0]['message']}"
-        raise InvalidInput(detail, errors=faults) from error
+        faults = [(str(fault["loc"][0]), fault["msg"]) for fault in error.errors()]
+        raise InvalidInput.of(faults) from error
 
 
 # Above every position: where the first page of a list that runs downwards starts.
@@ -83,8 +79,7 @@ def name_of(page: Page) -> str:
 
 def bad_cursor() -> InvalidInput:
     """Return the error of a cursor that no list gave."""
-    fault = {"field": "after", "message": "take the cursor from a Link header"}
-    return InvalidInput(f"after: {fault['message']}", errors=[fault])
+    return InvalidInput.of([("after", "take the cursor from a Link header")])
 
 
 def next_link(request: Request, position: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from orderflow.resources import resources
 from orderflow.traceparent import trace_id, traceparent_or_new
 
 M = TypeVar("M", bound=BaseModel)
+_IDEMPOTENCY_KEY: TypeAdapter[str] = TypeAdapter(IdempotencyKey)
 
 
 async def body_of(request: Request, model: type[M]) -> M:
@@ -57,8 +58,4 @@ def idempotency_key_of(request: Request) -> str | None:
     try:
         return None if key is None else _IDEMPOTENCY_KEY.validate_python(key)
     except ValidationError as error:
-        fault = {"field": "Idempotency-Key", "message": error.errors()[0]["msg"]}
-        raise InvalidInput(f"Idempotency-Key: {fault['message']}", errors=[fault]) from error
-
-
-_IDEMPOTENCY_KEY: TypeAdapter[str] = TypeAdapter(IdempotencyKey)
+        raise InvalidInput.of([("Idempotency-Key", error.errors()[0]["msg"])]) from error
