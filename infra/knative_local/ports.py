@@ -1,49 +1,60 @@
 """Loopback ports for the processes of the runtime."""
 
+import os
 import random
 import socket
 import sys
+from dataclasses import dataclass, field
 
 LOOPBACK = "127.0.0.1"
-
-# Below the range from which Linux (32768) and macOS (49152) take the ports of outgoing
-# connections, so that a port found free cannot be lent to a client before its server binds it.
-FIRST_PORT = 20_000
-LAST_PORT = 31_999
 ATTEMPTS = 200  # with 12,000 ports to draw from, more misses mean that none can be had
 
-_choose = random.SystemRandom()
-_held: dict[int, int | None] = {}  # ports of this process, and what holds each
 
+@dataclass
+class Ports:
+    """A range of ports, of which each is given to one taker only.
 
-def free_port() -> int:
-    """Return a loopback TCP port that nothing listens on now, and that nobody else is given.
-
-    Servers bind theirs seconds later: two that were given one port would answer for each other.
-    Raises OSError if none is found.
+    It lies below the range from which Linux (32768) and macOS (49152) take the ports of outgoing
+    connections, so that a port found free cannot be lent to a client before its server binds it.
     """
-    for _ in range(ATTEMPTS):
-        port = _choose.randint(FIRST_PORT, LAST_PORT)
-        if is_free(port) and _hold(port):
-            return port
-    raise OSError(f"no free port found on {LOOPBACK} in {ATTEMPTS} attempts")
 
+    first: int = 20_000
+    last: int = 31_999
+    _held: dict[int, int | None] = field(default_factory=dict)
 
-def _hold(port: int) -> bool:
-    """Take the port for this process; among processes only where Linux can name what they hold."""
-    if port in _held:
-        return False
-    if sys.platform != "linux":
-        _held[port] = None
+    def free_port(self) -> int:
+        """Return a port that nothing listens on now, and that no other process is given.
+
+        Servers bind theirs seconds later: two that were given one port would answer for each
+        other. Raises OSError if none is found.
+        """
+        for _ in range(ATTEMPTS):
+            port = random.SystemRandom().randint(self.first, self.last)
+            if port not in self._held and is_free(port) and self._hold(port):
+                return port
+        raise OSError(f"no free port found on {LOOPBACK} in {ATTEMPTS} attempts")
+
+    def _hold(self, port: int) -> bool:
+        if sys.platform != "linux":  # which alone has names that processes share
+            self._held[port] = None
+            return True
+        name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            name.bind(f"\0knative-local-port-{port}")  # abstract: gone with its process
+        except OSError:
+            name.close()
+            return False
+        self._held[port] = name.detach()
         return True
-    name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    try:
-        name.bind(f"\0knative-local-port-{port}")  # abstract: gone with its process
-    except OSError:
-        name.close()
-        return False
-    _held[port] = name.detach()
-    return True
+
+    def close(self) -> None:
+        """Give all of them back."""
+        for descriptor in filter(None, self._held.values()):
+            os.close(descriptor)
+        self._held.clear()
+
+
+free_port = Ports().free_port
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:

@@ -3,9 +3,8 @@
 import asyncio
 from typing import Any
 
-from knative_local.kafka_source.commands import Offsets
 from knative_local.kafka_source.consumer import KafkaReader
-from knative_local.kafka_source.in_flight import Partition
+from knative_local.kafka_source.offsets import Offsets, Partition
 
 
 class Owner:

@@ -8,8 +8,14 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from knative_local.cloudevents.event import Event
-from knative_local.kafka_source.in_flight import POLL_RECORDS, Item, Partition, Work
-from knative_local.kafka_source.ordering import OrderedWork, UnorderedWork
+from knative_local.kafka_source.in_flight import (
+    POLL_RECORDS,
+    Item,
+    OrderedWork,
+    UnorderedWork,
+    Work,
+)
+from knative_local.kafka_source.offsets import Partition
 
 P0, P1 = Partition("t", 0), Partition("t", 1)
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from contextlib import suppress
 from typing import cast
 
 from confluent_kafka import Message
@@ -13,11 +14,10 @@ from knative_local.delivery.sender import Dispatcher
 from knative_local.errors import LocalRuntimeError
 from knative_local.json_log import log
 from knative_local.kafka_source.command import READY_EVENT
-from knative_local.kafka_source.commands import Offsets
 from knative_local.kafka_source.consumer import KafkaReader
 from knative_local.kafka_source.consumer_config import consumer_settings
-from knative_local.kafka_source.in_flight import Item, Partition, Work
-from knative_local.kafka_source.ordering import OrderedWork, UnorderedWork
+from knative_local.kafka_source.in_flight import Item, OrderedWork, UnorderedWork, Work
+from knative_local.kafka_source.offsets import Offsets, Partition
 from knative_local.manifests.kafka_source import KafkaSource
 
 COMMIT_EVERY_S = 5.0  # auto.commit.interval.ms of Knative's source data plane
@@ -37,12 +37,8 @@ class SourceDispatcher:
     def __init__(self, source: KafkaSource, dispatcher: Dispatcher, servers: str | None) -> None:
         self._source, self._dispatcher = source, dispatcher
         self._ordered = source.spec.ordering == "ordered"
-        self._rule = EventRule(
-            source.namespace,
-            source.name,
-            source.key_type,
-            dict(source.spec.ce_overrides.extensions),
-        )
+        overrides = dict(source.spec.ce_overrides.extensions)
+        self._rule = EventRule(source.namespace, source.name, source.key_type, overrides)
         kind = OrderedWork if self._ordered else UnorderedWork
         self._work: Work = kind(dispatcher.deliver, self._poll_again)
         self._reader = KafkaReader(
@@ -52,8 +48,7 @@ class SourceDispatcher:
             poll_s=ORDERED_POLL_S if self._ordered else UNORDERED_POLL_S,
             latest=source.spec.initial_offset == "latest",
         )
-        self._polling = False
-        self._ready = False
+        self._polling = self._ready = False
         self._failure = ""
         self._assigned: set[Partition] = set()
 
@@ -130,29 +125,25 @@ class SourceDispatcher:
         self._stop.set()
 
     def _items(self, records: list[Message]) -> list[Item]:
-        mine = [record for record in cast("list[KafkaRecord]", records) if self._owns(record)]
-        events = [self._event(record) for record in mine]
-        if None in events:
-            events = [event if event and not event.plain else None for event in events]
-        return [_item(record, event) for record, event in zip(mine, events, strict=True)]
-
-    def _owns(self, record: KafkaRecord) -> bool:
-        # A record can be on its way to the event loop when its partition is revoked.
-        return (record.topic(), record.partition()) in self._assigned
-
-    def _event(self, record: KafkaRecord) -> Event | None:
-        try:
-            return self._rule.event(record)
-        except NullHeaderError:
-            return None
+        items = []
+        for record in cast("list[KafkaRecord]", records):
+            partition, event = Partition(record.topic(), record.partition()), None
+            # A record can be on its way to the event loop when its partition is revoked.
+            if partition in self._assigned:
+                with suppress(NullHeaderError):
+                    event = self._rule.event(record)
+                items.append(Item(partition, record.offset(), event))
+        if all(item.event for item in items):
+            return items
+        return [item._replace(event=_unless_plain(item)) for item in items]
 
 
-def _item(record: KafkaRecord, event: Event | None) -> Item:
-    partition, offset = Partition(record.topic(), record.partition()), record.offset()
-    if event is None:
-        reason = "a header without a value: Knative drops all plain records of the poll"
-        log("error", "event.lost", reason=reason, **partition._asdict(), offset=offset)
-    return Item(partition, offset, event)
+def _unless_plain(item: Item) -> Event | None:
+    if item.event and not item.event.plain:
+        return item.event
+    reason = "a header without a value: Knative drops all plain records of the poll"
+    log("error", "event.lost", reason=reason, **item.partition._asdict(), offset=item.offset)
+    return None
 
 
 def announce_ready(source: KafkaSource) -> None:

@@ -7,20 +7,13 @@ UnorderedConsumerVerticle. All of it runs in the event loop's thread.
 import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, NamedTuple
 
 from knative_local.cloudevents.event import Event
-from knative_local.kafka_source.offsets import OffsetTracker
+from knative_local.kafka_source.offsets import Offsets, OffsetTracker, Partition
 
 POLL_RECORDS = 50  # max.poll.records of Knative's source data plane
-
-
-class Partition(NamedTuple):
-    """A partition of a topic."""
-
-    topic: str
-    number: int
 
 
 class Item(NamedTuple):
@@ -31,10 +24,7 @@ class Item(NamedTuple):
     event: Event | None
 
 
-Deliver = Callable[[Event], Awaitable[None]]
-
-
-class Lane:
+class PartitionState:
     """One assigned partition: its offsets, and in ordered work its queue."""
 
     __slots__ = ("committed", "dropped", "queue", "running", "tracker")
@@ -50,12 +40,15 @@ class Lane:
 class Work(ABC):
     """Records under way. `changed` is called whenever more might be polled."""
 
-    def __init__(self, deliver: Deliver, changed: Callable[[], None] = lambda: None) -> None:
-        self.lanes: dict[Partition, Lane] = {}
-        self._deliver = deliver
-        self._changed = changed
-        self._tasks: set[asyncio.Task[None]] = set()
+    def __init__(
+        self,
+        deliver: Callable[[Event], Awaitable[None]],
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.partitions: dict[Partition, PartitionState] = {}
         self.stopped = False
+        self._deliver, self._changed = deliver, changed
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     @abstractmethod
@@ -68,50 +61,42 @@ class Work(ABC):
         """Partitions that the next poll must leave out."""
 
     @abstractmethod
-    def _start(self, lane: Lane, offset: int, event: Event) -> None: ...
+    def _start(self, state: PartitionState, offset: int, event: Event) -> None: ...
 
     def accept(self, items: Iterable[Item]) -> None:
         """Take the records of one poll, in order."""
-        for item in items:
-            lane = self._lane(item)
-            if item.event is None:
-                lane.tracker.finish(item.offset)
+        for partition, offset, event in items:
+            state = self.partitions.get(partition)
+            if state is None or not state.tracker.receive(offset):
+                # The first record; or one that goes back, after the topic was made anew.
+                self.drop([partition])
+                state = self.partitions[partition] = PartitionState(offset)
+                state.tracker.receive(offset)
+            if event is None:
+                state.tracker.finish(offset)
             else:
-                self._start(lane, item.offset, item.event)
-
-    def _lane(self, item: Item) -> Lane:
-        lane = self.lanes.get(item.partition)
-        if lane is not None and lane.tracker.receive(item.offset):
-            return lane
-        # The first record of a partition; or one that goes back, after the topic was made anew.
-        self.drop([item.partition])
-        lane = self.lanes[item.partition] = Lane(item.offset)
-        lane.tracker.receive(item.offset)
-        return lane
+                self._start(state, offset, event)
 
     def drop(self, partitions: Iterable[Partition]) -> None:
         """Forget partitions: what is queued is dropped, what is in flight no longer counts."""
         for partition in partitions:
-            lane = self.lanes.pop(partition, None)
-            if lane is not None:
-                lane.dropped = True
-                lane.queue.clear()
+            if state := self.partitions.pop(partition, None):
+                state.dropped = True
+                state.queue.clear()
 
-    def advanced(self) -> dict[Partition, int]:
+    def advanced(self) -> Offsets:
         """Offsets to commit, of those partitions where they moved since the last commit."""
-        offsets = (
-            (partition, lane, lane.tracker.committable) for partition, lane in self.lanes.items()
-        )
-        return {
-            partition: offset
-            for partition, lane, offset in offsets
-            if offset is not None and offset != lane.committed
-        }
+        offsets = {}
+        for partition, state in self.partitions.items():
+            offset = state.tracker.committable
+            if offset is not None and offset != state.committed:
+                offsets[partition] = offset
+        return offsets
 
     def committed(self, partition: Partition, offset: int) -> None:
         """Note that the group holds this offset."""
-        if lane := self.lanes.get(partition):
-            lane.committed = offset
+        if state := self.partitions.get(partition):
+            state.committed = offset
 
     async def finish(self, within_s: float) -> bool:
         """Start nothing more and wait for what is in flight; False if it took too long."""
@@ -123,6 +108,61 @@ class Work(ABC):
             task.cancel()
         return not left
 
-    def _spawn(self, task: asyncio.Task[None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._changed()
+
+
+class UnorderedWork(Work):
+    """Every record at once; another poll while fewer than one poll's records are in flight."""
+
+    @property
+    def wants_records(self) -> bool:
+        """At most 99 in flight follow from this."""
+        return not self.stopped and len(self._tasks) < POLL_RECORDS
+
+    @property
+    def paused(self) -> frozenset[Partition]:
+        """Nothing is ever paused."""
+        return frozenset()
+
+    def _start(self, state: PartitionState, offset: int, event: Event) -> None:
+        self._spawn(self._run(state, offset, event))
+
+    async def _run(self, state: PartitionState, offset: int, event: Event) -> None:
+        await self._deliver(event)
+        state.tracker.finish(offset)
+
+
+class OrderedWork(Work):
+    """One queue and one record in flight a partition; partitions do not wait for each other."""
+
+    @property
+    def wants_records(self) -> bool:
+        """A partition has nothing queued (its last record may still be in flight)."""
+        states = self.partitions.values()
+        return not self.stopped and (not states or any(not state.queue for state in states))
+
+    @property
+    def paused(self) -> frozenset[Partition]:
+        """Those that still have records queued."""
+        return frozenset(name for name, state in self.partitions.items() if state.queue)
+
+    def _start(self, state: PartitionState, offset: int, event: Event) -> None:
+        state.queue.append((offset, event))
+        if not state.running:
+            state.running = True
+            self._spawn(self._drain(state))
+
+    async def _drain(self, state: PartitionState) -> None:
+        while state.queue and not self.stopped:
+            offset, event = state.queue.popleft()
+            await self._deliver(event)
+            if not state.dropped:
+                state.tracker.finish(offset)
+        state.running = False

@@ -22,30 +22,24 @@ def pin_latest(
     while not stop.is_set():
         try:
             _pin(consumer, topics)
+            break
         except KafkaException as error:
             if not told:
                 log("warning", "offsets.not_initialized", topics=topics, reason=str(error))
-                told = True
+            told = True
             stop.wait(check_every_s)
-        else:
-            return
 
 
 def _pin(consumer: Consumer, topics: list[str]) -> None:
-    partitions = [found for topic in topics for found in _partitions_of(consumer, topic)]
-    unset = [
-        found
-        for found in consumer.committed(partitions, timeout=ANSWER_WITHIN_S)
-        if found.offset == OFFSET_INVALID
-    ]
-    for found in unset:
-        _, found.offset = consumer.get_watermark_offsets(found, timeout=ANSWER_WITHIN_S)
+    partitions = []
+    for topic in topics:
+        found = consumer.list_topics(topic, timeout=ANSWER_WITHIN_S).topics[topic]
+        if found.error is not None:
+            raise KafkaException(found.error)
+        partitions += [TopicPartition(topic, number) for number in found.partitions]
+    committed = consumer.committed(partitions, timeout=ANSWER_WITHIN_S)
+    unset = [partition for partition in committed if partition.offset == OFFSET_INVALID]
+    for partition in unset:
+        _, partition.offset = consumer.get_watermark_offsets(partition, timeout=ANSWER_WITHIN_S)
     if unset:
         consumer.commit(offsets=unset, asynchronous=False)
-
-
-def _partitions_of(consumer: Consumer, topic: str) -> list[TopicPartition]:
-    found = consumer.list_topics(topic, timeout=ANSWER_WITHIN_S).topics[topic]
-    if found.error is not None:
-        raise KafkaException(found.error)
-    return [TopicPartition(topic, number) for number in found.partitions]

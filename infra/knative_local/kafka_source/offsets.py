@@ -1,6 +1,17 @@
 """Which offset may be committed: the end of the run of finished records, without a hole."""
 
 from collections import deque
+from typing import NamedTuple
+
+
+class Partition(NamedTuple):
+    """A partition of a topic."""
+
+    topic: str
+    number: int
+
+
+Offsets = dict[Partition, int]
 
 
 class OffsetTracker:
@@ -28,18 +39,11 @@ class OffsetTracker:
 
     def finish(self, offset: int) -> None:
         """Note that a received record needs no further delivery."""
-        waiting, finished = self._open, self._finished
-        if offset != waiting[0]:
-            finished.add(offset)
-            return
-        waiting.popleft()
-        while waiting and waiting[0] in finished:
-            finished.remove(waiting.popleft())
+        self._finished.add(offset)
+        while self._open and self._open[0] in self._finished:
+            self._finished.remove(self._open.popleft())
 
     @property
     def committable(self) -> int | None:
         """The offset to commit: the next one to deliver after a restart; None before any."""
-        try:
-            return self._open[0]
-        except IndexError:  # also when another thread finishes the last one meanwhile
-            return self._next
+        return self._open[0] if self._open else self._next

@@ -1,7 +1,6 @@
 """What a component prints: kept in a file as it is, and shown a line at a time with its name."""
 
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -17,22 +16,16 @@ MAX_HELD_LINES = 1000  # printed before the component is ready
 LogFormat = Literal["people", "json"]
 
 
-@dataclass(frozen=True)
-class Screen:
-    """Where lines are shown, and how: readable, or one JSON object a line."""
-
-    log_format: LogFormat = "people"
-    stream: BinaryIO = field(default_factory=lambda: sys.stdout.buffer)
-
-
 class Output:
-    """The sink of one component's standard output and error."""
+    """The sink of one component's standard output and error: a file, and standard output."""
 
-    def __init__(self, name: str, log_path: Path, *, screen: Screen | None) -> None:
-        """Append to `log_path`; show lines on `screen` too unless it is None."""
-        self._name, self._path, self._screen = name, log_path, screen
-        self._partial = b""
-        self._tail = b""
+    def __init__(
+        self, name: str, log_path: Path, *, show: LogFormat | None, screen: BinaryIO | None = None
+    ) -> None:
+        """Append to `log_path`; show lines for people or for machines too, unless None."""
+        self._name, self._path, self._format = name, log_path, show
+        self._screen = screen or sys.stdout.buffer
+        self._partial = self._tail = b""
         self._held: list[str] | None = None
         log_path.parent.mkdir(parents=True, exist_ok=True)
         self._file = log_path.open("ab", buffering=0)
@@ -45,8 +38,12 @@ class Output:
             self._path.replace(self._path.with_name(self._path.name + ".1"))
             self._file = self._path.open("ab", buffering=0)
         self._file.write(chunk)
-        if self._screen is not None:
-            self._show(chunk, self._screen)
+        complete, newline, rest = (self._partial + chunk).rpartition(b"\n")
+        if not newline and len(rest) > MAX_LINE_BYTES:
+            complete, newline, rest = rest, b"\n", b""
+        self._partial = rest
+        if newline:
+            self._show(complete.decode(errors="replace").split("\n"))
 
     def restart(self) -> None:
         """Forget what a former process printed, except in the file.
@@ -58,10 +55,8 @@ class Output:
 
     def show_held(self) -> None:
         """Show what was held back, and hold no more."""
-        held, self._held = self._held or [], None
-        if self._screen is not None and held:
-            self._screen.stream.write("".join(held).encode())
-            self._screen.stream.flush()
+        held, self._held = self._held, None
+        self._show(held or [])
 
     def printed(self, text: bytes) -> bool:
         """Whether this is in the last 4 KiB since `restart`."""
@@ -75,25 +70,16 @@ class Output:
 
     def close(self) -> None:
         """Show an unfinished line and close the file."""
-        if self._partial and self._screen is not None:
-            self._show(b"\n", self._screen)
+        if self._partial:
+            self._show([self._partial.decode(errors="replace")])
         self._file.close()
 
-    def _show(self, chunk: bytes, screen: Screen) -> None:
-        complete, newline, rest = (self._partial + chunk).rpartition(b"\n")
-        if not newline and len(rest) > MAX_LINE_BYTES:
-            complete, newline, rest = rest, b"\n", b""
-        self._partial = rest
-        if not newline:
-            return
-        shown = []
-        for line in complete.decode(errors="replace").split("\n"):
-            if screen.log_format == "json":
-                shown.append(for_machines(self._name, line))
-            elif text := for_people(self._name, line):
-                hold = self._held is not None and not line.startswith("{")
-                into = self._held if self._held is not None and hold else shown
-                into.append(text)
-        del (self._held or [])[MAX_HELD_LINES:]
-        screen.stream.write("".join(shown).encode())
-        screen.stream.flush()
+    def _show(self, lines: list[str]) -> None:
+        if self._held is not None and self._format == "people":
+            text = [line for line in lines if not line.startswith("{")]
+            self._held = (self._held + text)[:MAX_HELD_LINES]
+            lines = [line for line in lines if line.startswith("{")]
+        if self._format is not None and lines:
+            render = for_people if self._format == "people" else for_machines
+            self._screen.write("".join(render(self._name, line) for line in lines).encode())
+            self._screen.flush()

@@ -67,18 +67,9 @@ def write_state(data_dir: Path, components: Iterable[Component]) -> None:
 
     What has been stopped is not in it.
     """
-    described = [
-        ComponentState(
-            name=found.name,
-            kind=found.kind,
-            pid=found.pid,
-            port=found.port,
-            state=found.state,
-            restarts=found.restarts,
-        )
-        for found in components
-        if found.state != "stopped"
-    ]
+    fields = ComponentState.__annotations__
+    running = [component for component in components if component.state != "stopped"]
+    described = [{name: getattr(found, name) for name in fields} for found in running]
     unfinished = data_dir / f"{STATE_FILE}.new"
     unfinished.write_text(json.dumps({"pid": os.getpid(), "components": described}, indent=1))
     unfinished.replace(data_dir / STATE_FILE)
@@ -90,22 +81,19 @@ def read_state(data_dir: Path) -> RuntimeState:
     Without a supervisor its pid is None and there are no components; one whose process has ended
     unseen is "gone".
     """
+    nothing = RuntimeState(pid=None, components=[])
     try:
         state: RuntimeState = json.loads((data_dir / STATE_FILE).read_text())
+        with (data_dir / LOCK_FILE).open("rb") as file:
+            if _lock(file.fileno(), fcntl.LOCK_SH) or not _alive(state["pid"]):
+                return nothing
     except FileNotFoundError:
-        return RuntimeState(pid=None, components=[])
-    if not (_is_locked(data_dir) and _alive(state["pid"])):
-        return RuntimeState(pid=None, components=[])
+        return nothing
     for component in state["components"]:
         expected = component["state"] in {"starting", "ready"} and component["pid"] is not None
         if expected and not _alive(component["pid"]):
             component["state"], component["pid"] = "gone", None
     return state
-
-
-def _is_locked(data_dir: Path) -> bool:
-    with (data_dir / LOCK_FILE).open("rb") as file:
-        return not _lock(file.fileno(), fcntl.LOCK_SH)
 
 
 def _lock(descriptor: int, kind: int) -> bool:

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from knative_local.supervisor.component import Component, ManagedTask
-from knative_local.supervisor.log_file import LogFormat, Output, Screen
+from knative_local.supervisor.log_file import LogFormat, Output
 from knative_local.supervisor.process import ManagedProcess
 from knative_local.supervisor.reaper_client import Reaper
 from knative_local.supervisor.spec import Command, Task
@@ -38,7 +38,7 @@ class Supervisor:
         self.data_dir = data_dir
         self.ready = asyncio.Event()
         self._progress = progress
-        self._screen = Screen(log_format) if show_output else None
+        self._show = log_format if show_output else None
         self._stages: list[list[Component]] = []
         self._started = 0
         self._lock: int | None = None
@@ -100,8 +100,8 @@ class Supervisor:
 
     def _component(self, part: Command | Task) -> Component:
         assert self._reaper is not None, "the supervisor is not entered"
-        shown = None if isinstance(part, Command) and part.quiet else self._screen
-        output = Output(part.name, self.data_dir / "logs" / f"{part.name}.log", screen=shown)
+        show = None if isinstance(part, Command) and part.quiet else self._show
+        output = Output(part.name, self.data_dir / "logs" / f"{part.name}.log", show=show)
         if isinstance(part, Task):
             return ManagedTask(part.name, part.kind, part.work, output)
         return ManagedProcess(part, output, self._reaper)
