@@ -4,8 +4,10 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from knative_local.errors import LocalRuntimeError
 
@@ -27,21 +29,11 @@ def child_command(
 def child_parser(module: str, description: str) -> argparse.ArgumentParser:
     """The options that `child_command` gives; the module adds its own."""
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
+    told = "a file or folder of manifests; may be given several times"
+    parser.add_argument("--manifest", type=Path, action="append", required=True, help=told)
+    told = "where a Service is served, by name or namespace/name; may be given several times"
     parser.add_argument(
-        "--manifest",
-        dest="manifests",
-        type=Path,
-        action="append",
-        required=True,
-        help="a file or folder of manifests; may be given several times",
-    )
-    parser.add_argument(
-        "--resolve",
-        type=pair,
-        action="append",
-        default=[],
-        metavar="NAME=URL",
-        help="where a Service is served, by name or namespace/name; may be given several times",
+        "--resolve", type=pair, action="append", default=[], metavar="NAME=URL", help=told
     )
     return parser
 
@@ -52,6 +44,19 @@ def pair(text: str) -> tuple[str, str]:
     if not equals:
         raise argparse.ArgumentTypeError(f"{text} is not NAME=VALUE")
     return name, value
+
+
+async def until_stopped(work: Coroutine[Any, Any, None]) -> None:
+    """Do the work, then wait for SIGTERM or SIGINT, which ends the work too if it still lasts."""
+    stopping = asyncio.create_task(stop_event().wait())
+    working = asyncio.create_task(work)
+    await asyncio.wait((stopping, working), return_when=asyncio.FIRST_COMPLETED)
+    if working.done():
+        working.result()  # raises what it failed with
+        await stopping
+    working.cancel()
+    with suppress(asyncio.CancelledError):
+        await working
 
 
 def stop_event() -> asyncio.Event:
@@ -67,7 +72,10 @@ def exit_status(program: str, run: Callable[[], int | None]) -> int:
     try:
         return run() or 0
     except LocalRuntimeError as refused:
-        sys.stderr.write(f"{program}: {refused}\n")
+        reason = str(refused)
     except OSError as error:
-        sys.stderr.write(f"{program}: {error.filename or ''}: {error.strerror or error}\n")
+        if error.filename is None:
+            raise
+        reason = f"{error.filename}: {error.strerror}"
+    sys.stderr.write(f"{program}: {reason}\n")
     return REFUSED

@@ -22,22 +22,18 @@ ANSWER_WITHIN_S = 60.0
 STORED_WITHIN_S = 10.0
 
 
-class InvokeError(LocalRuntimeError):
-    """Nobody took the event."""
-
-
 async def invoke(given: argparse.Namespace) -> int:
     """Send what the command line says; returns the exit status."""
     running = read_state(given.data)["components"]
     if given.topic:
         ports = [component["port"] for component in running if component["kind"] == "Broker"]
         if not (given.kafka or ports):
-            raise InvokeError(f"no embedded broker runs in {given.data}: give --kafka SERVERS")
+            raise LocalRuntimeError(f"no broker runs in {given.data}: give --kafka SERVERS")
         return _produce(given.kafka or f"{LOOPBACK}:{ports[0]}", given)
     services = {c["name"]: c["port"] for c in running if c["kind"] == "Service"}
     if given.target not in services:
         known = f"there is {', '.join(services)}" if services else f"nothing runs in {given.data}"
-        raise InvokeError(f"no Service {given.target} runs: {known}")
+        raise LocalRuntimeError(f"no Service {given.target} runs: {known}")
     return await _post(f"http://{LOOPBACK}:{services[given.target]}", given)
 
 
@@ -47,7 +43,7 @@ async def _post(address: str, given: argparse.Namespace) -> int:
     try:
         answer = await client.post(request)
     except TransportError as error:
-        raise InvokeError(f"{given.target}: {error}") from error
+        raise LocalRuntimeError(f"{given.target}: {error}") from error
     finally:
         client.close()
     body = answer.body.decode(errors="replace")
@@ -80,7 +76,7 @@ def _produce(servers: str, given: argparse.Namespace) -> int:
         on_delivery=stored,
     )
     if producer.flush(STORED_WITHIN_S + 1.0) or failed:
-        raise InvokeError(f"{servers} took nothing: {failed[0] if failed else 'no answer'}")
+        raise LocalRuntimeError(f"{servers} took nothing: {failed[0] if failed else 'no answer'}")
     return 0
 
 

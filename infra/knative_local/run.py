@@ -3,19 +3,16 @@
 import argparse
 import asyncio
 import sys
-from collections.abc import Coroutine, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import orjson
 
 from knative_local import broker
-from knative_local.child import stop_event
+from knative_local.child import until_stopped
 from knative_local.manifests.loader import Manifests, load_manifests
 from knative_local.ports import accepts, free_port
 from knative_local.runtime import Runtime
-from knative_local.supervisor.spec import Command, Task
+from knative_local.supervisor.spec import Command
 from knative_local.supervisor.supervisor import Supervisor
 
 REACHED_WITHIN_S = 1.0  # a TCP connection to the Kafka of a manifest
@@ -37,7 +34,7 @@ async def run(given: argparse.Namespace) -> None:
         overrides=_overrides(manifests, stand_ins) | dict(given.env),
         watch=given.watch,
     )
-    http: list[Sequence[Command | Task]] = [runtime.services(), runtime.gateway()]
+    http: list[list[Command]] = [runtime.services(), runtime.gateway()]
     if away:
         served = [source for source in manifests.kafka_sources if source.servers in away]
         topics = {topic for source in served for topic in source.spec.topics}
@@ -45,26 +42,14 @@ async def run(given: argparse.Namespace) -> None:
     async with Supervisor(given.data, log_format=given.log_format) as supervisor:
         for stage in http:
             supervisor.add(*stage)
-        supervisor.add(*runtime.sources(), *runtime.pings())
+        supervisor.add(*runtime.sources())
 
         async def start() -> None:
             await supervisor.start(len(http))
             _say(banner(runtime, given.data), runtime, given.log_format)
             await supervisor.start()
 
-        await _until_stopped(start())
-
-
-async def _until_stopped(start: Coroutine[Any, Any, None]) -> None:
-    stopping = asyncio.create_task(stop_event().wait())
-    starting = asyncio.create_task(start)
-    await asyncio.wait((stopping, starting), return_when=asyncio.FIRST_COMPLETED)
-    if starting.done():
-        starting.result()  # raises what kept a component from starting
-        await stopping
-    starting.cancel()
-    with suppress(asyncio.CancelledError):
-        await starting
+        await until_stopped(start())
 
 
 async def _unreachable(manifests: Manifests) -> set[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from knative_local.delivery import ping_source as ping
+from knative_local.child import child_command
 from knative_local.errors import LocalRuntimeError
 from knative_local.gateway.__main__ import DRAIN_S, gateway_command
 from knative_local.kafka_source.command import READY_EVENT, source_command
@@ -15,16 +15,12 @@ from knative_local.manifests.loader import Manifests
 from knative_local.ports import LOOPBACK, accepts, free_port, is_free
 from knative_local.supervisor.environment import base_environment
 from knative_local.supervisor.service_spec import service_command
-from knative_local.supervisor.spec import Command, Task
+from knative_local.supervisor.spec import Command
 
 PROBE_TIMEOUT_S = 0.1  # Knative's aggressive probing; a gateway accepts at once or not at all
 GATEWAY_GRACE_S = DRAIN_S + 5.0  # its own bound, and time to exit
 # Deliveries under way may take the 30 s that a function may take to answer, and a commit.
 SOURCE_GRACE_S = 40.0
-
-
-class PortTakenError(LocalRuntimeError):
-    """Something else listens on a port that was asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +74,8 @@ class Runtime:
         ]
 
     def sources(self) -> list[Command]:
-        """One dispatcher process per KafkaSource; it waits for its servers and topics for ever."""
-        return [
+        """One process per source; a KafkaSource waits for its servers and topics for ever."""
+        kafka = [
             Command(
                 name=source.name,
                 kind="KafkaSource",
@@ -96,20 +92,27 @@ class Runtime:
             )
             for source in self.manifests.kafka_sources
         ]
-
-    def pings(self) -> list[Task]:
-        """One task of the supervisor per PingSource."""
-        return [
-            Task(source.name, "PingSource", partial(ping.run, source, self.addresses))
+        return kafka + [
+            Command(
+                name=source.name,
+                kind="PingSource",
+                argv=child_command(
+                    "knative_local.delivery.ping_source",
+                    self.paths,
+                    self.addresses,
+                    *("--name", f"{source.namespace}/{source.name}"),
+                ),
+                env=base_environment(),
+            )
             for source in self.manifests.ping_sources
         ]
 
-    def stages(self) -> list[Sequence[Command | Task]]:
+    def stages(self) -> list[list[Command]]:
         """All of it in the order to start: functions, the way in, and what calls them by itself."""
-        return [self.services(), self.gateway(), [*self.sources(), *self.pings()]]
+        return [self.services(), self.gateway(), self.sources()]
 
     def gateway(self) -> list[Command]:
-        """The gateway if there are routes; raises PortTakenError if its port is in use."""
+        """The gateway if there are routes; raises LocalRuntimeError if its port is in use."""
         if not self.manifests.routes:
             return []
         require_free(self.port, self.host, flag="--port")
@@ -128,11 +131,11 @@ class Runtime:
 
 
 def require_free(port: int, host: str = LOOPBACK, *, flag: str) -> None:
-    """Raise PortTakenError, naming the command line flag to change, if the port is in use."""
+    """Raise LocalRuntimeError, naming the command line flag to change, if the port is in use."""
     if not 0 < port < 65_536:
         raise LocalRuntimeError(f"{flag} {port} is no port")
     if not is_free(port, host):
-        raise PortTakenError(f"port {port} is taken: choose another with {flag}")
+        raise LocalRuntimeError(f"port {port} is taken: choose another with {flag}")
 
 
 async def _accepts(port: int, host: str) -> bool:

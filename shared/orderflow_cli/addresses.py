@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from knative_local import broker
 from knative_local.ports import LOOPBACK
-from knative_local.supervisor.component import Kind
+from knative_local.supervisor.spec import Kind
 from knative_local.supervisor.state_file import ComponentState, read_state
 from orderflow.config import DatabaseSettings, KafkaSettings, read
 from orderflow.errors import ConfigurationError, MissingSetting

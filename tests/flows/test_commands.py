@@ -1,6 +1,5 @@
 """The `orderflow` command, as a person and as a script use it."""
 
-import asyncio
 import json
 import os
 import re
@@ -19,7 +18,7 @@ import yaml
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from knative_local.ports import LOOPBACK, free_port
-from knative_local.supervisor.spec import Task, program
+from knative_local.supervisor.spec import Command, program
 from knative_local.supervisor.supervisor import Supervisor
 from orderflow.database.connection import Connection
 from orderflow_cli import project
@@ -427,7 +426,7 @@ def test_a_setting_that_is_wrong_is_named_rather_than_that_no_stack_runs(tmp_pat
 
 async def test_a_stack_on_servers_of_the_users_own_wants_them_named(tmp_path: Path) -> None:
     async with Supervisor(tmp_path) as supervisor:
-        supervisor.add(Task("sweep-tick", "PingSource", partial(asyncio.sleep, DEADLINE_S)))
+        supervisor.add(Command(name="sweep-tick", kind="PingSource", argv=["sleep", "60"]))
         await supervisor.start()
         refused = orderflow("status", "--data", tmp_path, "--kafka", "kafka:9092")
 

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-from knative_local.manifests.durations import duration_ms
-from knative_local.manifests.loader import ManifestError, Manifests, load_manifests
+from knative_local.manifests.base import duration_ms
+from knative_local.manifests.documents import ManifestError
+from knative_local.manifests.loader import Manifests, load_manifests
 
 Document = dict[str, Any]
 

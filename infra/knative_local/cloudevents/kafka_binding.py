@@ -25,10 +25,6 @@ _JSON_TYPE = re.compile(r"^(application|text)/([a-z.+-]*\+)?json\s*(;.*)?$", re.
 _INT32 = range(-(2**31), 2**31)
 
 
-class NotACloudEventError(ValueError):
-    """The record is to be treated as a plain one."""
-
-
 def cloudevent(headers: Headers, value: bytes | None) -> Event | None:
     """The event a record holds, or None if the record is plain; `headers` last one wins."""
     content_type = (headers.get("content-type") or b"").decode("utf-8", "replace")
@@ -39,7 +35,7 @@ def cloudevent(headers: Headers, value: bytes | None) -> Event | None:
             return _binary(headers, value)
         if content_type.partition(";")[0].strip() == _STRUCTURED:
             return _structured(headers, value)
-    except ValueError:  # NotACloudEventError, bad UTF-8, bad JSON, bad Base64
+    except ValueError:  # said below, or bad UTF-8, bad JSON, bad Base64
         return None
     return None
 
@@ -59,7 +55,7 @@ def _structured(headers: Headers, value: bytes | None) -> Event:
     text = (value or b"").decode("utf-8").lstrip(" \t\r\n")
     found, _ = json.JSONDecoder(parse_constant=_refuse).raw_decode(text)
     if not isinstance(found, dict):
-        raise NotACloudEventError("no JSON object")
+        raise ValueError("no JSON object")
     content_type = _optional_text(found, "datacontenttype")
     if content_type is None and "data" in found:
         content_type = "application/json"
@@ -69,19 +65,19 @@ def _structured(headers: Headers, value: bytes | None) -> Event:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise NotACloudEventError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _optional_text(found: dict[str, Any], name: str) -> str | None:
     value = found.pop(name, None)
     if value is not None and not isinstance(value, str):
-        raise NotACloudEventError(f"{name} is no text")
+        raise ValueError(f"{name} is no text")
     return value
 
 
 def _data(found: dict[str, Any], content_type: str | None) -> bytes | None:
     if "data" in found and "data_base64" in found:
-        raise NotACloudEventError("both data and data_base64")
+        raise ValueError("both data and data_base64")
     encoding = (
         _optional_text(found, "datacontentencoding") if found.get("specversion") == "0.3" else None
     )
@@ -93,7 +89,7 @@ def _data(found: dict[str, Any], content_type: str | None) -> bytes | None:
     if _JSON_TYPE.match(content_type or ""):
         return json_text(data).encode()
     if not isinstance(data, str):
-        raise NotACloudEventError("data is no text")
+        raise ValueError("data is no text")
     return data.encode()
 
 
@@ -101,22 +97,22 @@ def _attribute_text(name: str, value: Any) -> str:
     if isinstance(value, str):
         return value
     if name in {"specversion", "id", "source", "type", "subject", "time", "dataschema"}:
-        raise NotACloudEventError(f"{name} is no text")
+        raise ValueError(f"{name} is no text")
     if isinstance(value, float) or (isinstance(value, int) and value not in _INT32):
-        raise NotACloudEventError(f"{name} is no 32-bit integer")
+        raise ValueError(f"{name} is no 32-bit integer")
     return json_text(value)
 
 
 def _checked(attributes: dict[str, str]) -> dict[str, str]:
     if attributes.get("specversion") not in _VERSIONS:
-        raise NotACloudEventError("unknown specversion")
+        raise ValueError("unknown specversion")
     for name, value in attributes.items():
         if not _is_extension_name(name):
-            raise NotACloudEventError(f"{name} is no name of an extension")
+            raise ValueError(f"{name} is no name of an extension")
         if name in {"source", "dataschema"} and not _is_uri(value):
-            raise NotACloudEventError(f"{name} is no URI")
+            raise ValueError(f"{name} is no URI")
     if not attributes.keys() >= {"id", "source", "type"}:
-        raise NotACloudEventError("without id, source or type")
+        raise ValueError("without id, source or type")
     if "time" in attributes:
         attributes["time"] = _time_text(attributes["time"])
     return attributes
@@ -137,7 +133,7 @@ def _time_text(text: str) -> str:
     """The time as Java's ISO_OFFSET_DATE_TIME prints it: no zeros at the end of a fraction."""
     found = _TIME.match(text)
     if found is None:
-        raise NotACloudEventError("time is no RFC 3339 time")
+        raise ValueError("time is no RFC 3339 time")
     day, minute, second, fraction, zone = found.groups()
     datetime.fromisoformat(f"{day}T{minute}:{second or '00'}")
     digits = (fraction or "").rstrip("0")

@@ -5,6 +5,7 @@ The rules are those of Knative eventing's mtping adapter (runner.go) and of sdk-
 
 import asyncio
 import random
+import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -12,12 +13,14 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
+from knative_local.child import child_parser, exit_status, until_stopped
 from knative_local.cloudevents.event import Event, HeaderRefusedError
 from knative_local.delivery.sender import is_success
 from knative_local.delivery.sink import target
 from knative_local.http_client.client import Client
 from knative_local.http_client.connection import TransportError
 from knative_local.json_log import log
+from knative_local.manifests.loader import find, load_manifests
 from knative_local.manifests.ping_source import PingSource
 
 RETRIED = frozenset({404, 413, 425, 429, 502, 503, 504})  # sdk-go's default; 500 is not in it
@@ -94,3 +97,20 @@ async def _tick(source: PingSource, client: Client, head: bytes, slots: asyncio.
         log("error", "event.lost", reason=str(error), source=source.name)
     finally:
         slots.release()
+
+
+def main() -> int:
+    """Run the named source; returns the exit status."""
+    parser = child_parser("knative_local.delivery.ping_source", str(__doc__))
+    parser.add_argument("--name", required=True, metavar="NAMESPACE/NAME", help="which PingSource")
+    given = parser.parse_args()
+
+    def serve() -> None:
+        source = find(load_manifests(given.manifest).ping_sources, given.name)
+        asyncio.run(until_stopped(run(source, dict(given.resolve))))
+
+    return exit_status("knative_local.delivery.ping_source", serve)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -10,10 +10,6 @@ from knative_local.manifests.base import Destination
 USER_AGENT = "knative-local"
 
 
-class SourceError(LocalRuntimeError):
-    """The source is not in the manifests, or its sink has no address."""
-
-
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where events go: the address in use, and the URL by which the contract names it.
@@ -40,7 +36,7 @@ class Target:
 
 
 def target(destination: Destination, namespace: str, resolve: Mapping[str, str]) -> Target:
-    """Where a destination is served; raises SourceError for a Service without an address."""
+    """Where a destination is served; raises LocalRuntimeError for a Service without an address."""
     name = destination.url(namespace=namespace)
     if destination.ref is None:
         return Target(address=name, name=name)
@@ -48,5 +44,7 @@ def target(destination: Destination, namespace: str, resolve: Mapping[str, str])
     owner = destination.ref.namespace or namespace
     base = resolve.get(f"{owner}/{service}") or resolve.get(service)
     if base is None:
-        raise SourceError(f"no address for Service {owner}/{service}: give --resolve {service}=URL")
+        raise LocalRuntimeError(
+            f"no address for Service {owner}/{service}: give --resolve {service}=URL"
+        )
     return Target(address=destination.url(base, namespace=namespace), name=name)

@@ -7,10 +7,10 @@ import uvloop
 
 from knative_local.child import child_parser, exit_status, stop_event
 from knative_local.delivery.sender import Dispatcher, Sender
-from knative_local.delivery.sink import SourceError, target
+from knative_local.delivery.sink import target
 from knative_local.kafka_source.dispatcher import SourceDispatcher, announce_ready
 from knative_local.manifests.kafka_source import KafkaSource
-from knative_local.manifests.loader import load_manifests
+from knative_local.manifests.loader import find, load_manifests
 
 
 async def _run(source: KafkaSource, kafka: str | None, resolve: Mapping[str, str]) -> None:
@@ -36,11 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
 
     def run() -> None:
-        sources = load_manifests(given.manifests).kafka_sources
-        found = {f"{source.namespace}/{source.name}": source for source in sources}
-        if given.name not in found:
-            raise SourceError(f"no KafkaSource {given.name} in the manifests")
-        uvloop.run(_run(found[given.name], given.kafka, dict(given.resolve)))
+        source = find(load_manifests(given.manifest).kafka_sources, given.name)
+        uvloop.run(_run(source, given.kafka, dict(given.resolve)))
 
     return exit_status("knative_local.kafka_source", run)
 

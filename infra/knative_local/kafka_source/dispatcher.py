@@ -27,10 +27,6 @@ STOP_WITHIN_S = 30.0  # Kubernetes' grace period: what is in flight after it is 
 CLOSE_WITHIN_S = 5.0  # for the last commit and for leaving the group
 
 
-class DispatchError(LocalRuntimeError):
-    """The consumer cannot go on; a new process may."""
-
-
 class SourceDispatcher:
     """Consumes the topics of one source and posts every record, until `stop` is set."""
 
@@ -55,7 +51,7 @@ class SourceDispatcher:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then finish what is in flight, commit and leave.
 
-        Raises DispatchError, after the same end, when the Kafka consumer fails for good.
+        Raises LocalRuntimeError, after the same end, when the Kafka consumer fails for good.
         """
         self._stop = stop
         self._reader.start()
@@ -71,7 +67,7 @@ class SourceDispatcher:
         await self._reader.close(self._work.advanced(), CLOSE_WITHIN_S)
         self._dispatcher.close()
         if self._failure:
-            raise DispatchError(f"KafkaSource {self._source.name}: {self._failure}")
+            raise LocalRuntimeError(f"KafkaSource {self._source.name}: {self._failure}")
 
     async def _poll_forever(self) -> None:
         while True:

@@ -1,36 +1,55 @@
 """What every manifest kind shares: strict reading, metadata, destinations and durations."""
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Literal
 from urllib.parse import urljoin, urlsplit
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
-from knative_local.manifests.durations import duration_ms
-
 # RFC 1123 label, the rule of Kubernetes for names of Services and Namespaces.
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
 # Objects that give no DNS label to anyone may be longer and hold dots (RFC 1123 subdomain).
-LongName = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)
-]
-
+LongName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
 # Knative's Java builder takes only these characters in an extension name: an upper-case letter,
 # which the webhook lets through, would block the partition for ever.
-ExtensionName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+$")]
+ExtensionName = Annotated[str, Field(pattern=r"^[a-z0-9]+$")]
+Int32 = Annotated[int, Field(ge=0, le=2**31 - 1)]
 # An override of one of these would make Knative send the header twice.
 CORE_ATTRIBUTES = frozenset(
-    {"specversion", "id", "source", "type", "subject", "time", "dataschema", "datacontenttype"}
+    ["specversion", "id", "source", "type", "subject", "time", "dataschema", "datacontenttype"]
 )
+# Each Service that an object refers to: the field that does so, name and namespace.
+ServiceRefs = Iterator[tuple[str, str, str | None]]
+
+_NUMBER = r"(\d+(?:[.,]\d+)?)"
+_DURATION = re.compile(
+    rf"^[+-]?P(?=.)(?:{_NUMBER}Y)?(?:{_NUMBER}M)?(?:{_NUMBER}W)?(?:{_NUMBER}D)?"
+    rf"(?:T(?=.)(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}S)?)?$"
+)
+# Seconds in a year, month, week, day, hour, minute, second; the Gregorian averages for the
+# first two, as rickb777/date has them.
+_UNIT_SECONDS = (31_556_952, 2_629_746, 604_800, 86_400, 3_600, 60, 1)
+
+
+def duration_ms(text: str) -> int:
+    """Milliseconds of an ISO-8601 duration, read as rickb777/date v1.14 does in Knative.
+
+    One decimal digit of each number counts and the rest is cut off (PT0.25S is 200 ms); a sign
+    is dropped. Anything else raises ValueError.
+    """
+    found = _DURATION.match(text)
+    if found is None:
+        raise ValueError(f"{text!r} is not an ISO-8601 duration such as PT0.5S")
+    tenths = 0
+    for number, unit in zip(found.groups("0"), _UNIT_SECONDS, strict=True):
+        whole, _, fraction = number.replace(",", ".").partition(".")
+        tenths += int(whole + (fraction[:1] or "0")) * unit
+    return tenths * 100
+
+
+DurationMs = Annotated[int, BeforeValidator(duration_ms)]
 
 
 class Strict(BaseModel):
@@ -67,8 +86,8 @@ class Resource(Strict):
         """The object's namespace."""
         return self.metadata.namespace
 
-    def services(self) -> Iterator[tuple[str, str, str | None]]:
-        """Each Service it refers to: the field that does so, name and namespace."""
+    def services(self) -> ServiceRefs:
+        """Each Service it refers to."""
         yield from ()
 
 
@@ -110,7 +129,7 @@ class Destination(Strict):
         root = base or f"http://{self.ref.name}.{owner}.svc.cluster.local"
         return urljoin(root, self.uri) if self.uri else root
 
-    def services(self, field: str) -> Iterator[tuple[str, str, str | None]]:
+    def services(self, field: str) -> ServiceRefs:
         """The Service it names, if it does, with the field of the object that holds it."""
         if self.ref is not None:
             yield f"{field}.ref", self.ref.name, self.ref.namespace
@@ -127,7 +146,3 @@ class CloudEventOverrides(Strict):
         if taken := extensions.keys() & CORE_ATTRIBUTES:
             raise ValueError(f"{min(taken)} is an attribute, not an extension")
         return extensions
-
-
-DurationMs = Annotated[int, BeforeValidator(duration_ms)]
-Int32 = Annotated[int, Field(ge=0, le=2**31 - 1)]

@@ -11,14 +11,20 @@ RESERVED_ENV = frozenset({"PORT", "K_SERVICE", "K_CONFIGURATION", "K_REVISION"})
 RESERVED_PORTS = frozenset({8008, 8012, 8013, 8022, 9090, 9091})
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+Count = Annotated[int, Field(ge=0)]
 
 
-class KeyRef(Strict):
-    """One key of a ConfigMap or Secret."""
+class ObjectRef(Strict):
+    """A whole ConfigMap or Secret."""
 
     name: LongName
-    key: str
     optional: bool = False
+
+
+class KeyRef(ObjectRef):
+    """One key of a ConfigMap or Secret."""
+
+    key: str
 
 
 class ValueFrom(Strict):
@@ -32,14 +38,6 @@ class ValueFrom(Strict):
         if (self.secret_key_ref is None) == (self.config_map_key_ref is None):
             raise ValueError("needs exactly one of secretKeyRef and configMapKeyRef")
         return self
-
-    @property
-    def source(self) -> tuple[str, KeyRef]:
-        """The kind of the object, and the key in it."""
-        if self.secret_key_ref is not None:
-            return "Secret", self.secret_key_ref
-        assert self.config_map_key_ref is not None
-        return "ConfigMap", self.config_map_key_ref
 
 
 class EnvVar(Strict):
@@ -58,25 +56,12 @@ class EnvVar(Strict):
         return self
 
 
-class ObjectRef(Strict):
-    """A whole ConfigMap or Secret."""
-
-    name: LongName
-    optional: bool = False
-
-
 class EnvFrom(Strict):
     """Every key of a ConfigMap or Secret as variables, each name after `prefix`."""
 
     prefix: str = ""
     config_map_ref: ObjectRef | None = None
     secret_ref: ObjectRef | None = None
-
-    @property
-    def sources(self) -> list[tuple[str, ObjectRef]]:
-        """The kinds and names of the objects."""
-        both = (("ConfigMap", self.config_map_ref), ("Secret", self.secret_ref))
-        return [(kind, ref) for kind, ref in both if ref is not None]
 
 
 class ContainerPort(Strict):
@@ -97,25 +82,19 @@ class HttpGet(Strict):
     """An HTTP probe; its port, if given, must be the container's (Knative's rule)."""
 
     path: str = "/"
-    port: Annotated[int, Field(ge=0, le=65535)] = 0
+    port: Port | Literal[0] = 0
     scheme: Literal["HTTP"] = "HTTP"
-
-
-class TcpSocket(Strict):
-    """A probe that only connects."""
-
-    port: Annotated[int, Field(ge=0, le=65535)] = 0
 
 
 class Probe(Strict):
     """A probe in whole seconds; `periodSeconds` 0 means as fast as the runtime likes."""
 
     http_get: HttpGet | None = None
-    tcp_socket: TcpSocket | None = None
-    initial_delay_seconds: Annotated[int, Field(ge=0)] = 0
-    period_seconds: Annotated[int, Field(ge=0)] = 0
+    tcp_socket: dict[Literal["port"], int] | None = None
+    initial_delay_seconds: Count = 0
+    period_seconds: Count = 0
     timeout_seconds: Annotated[int, Field(ge=1)] = 1
-    success_threshold: Annotated[int, Field(ge=1)] = 1
+    success_threshold: Literal[1] = 1
     failure_threshold: Annotated[int, Field(ge=1)] = 3
 
 

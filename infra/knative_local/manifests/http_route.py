@@ -1,11 +1,10 @@
 """`gateway.networking.k8s.io/v1 HTTPRoute`: which path and method goes to which Service."""
 
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from knative_local.manifests.base import Name, Resource, Strict
+from knative_local.manifests.base import Name, Resource, ServiceRefs, Strict
 from knative_local.manifests.container import Port
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"]
@@ -57,7 +56,7 @@ class HTTPRoute(Resource):
 
     spec: RouteSpec
 
-    def services(self) -> Iterator[tuple[str, str, str | None]]:
+    def services(self) -> ServiceRefs:
         """The Service behind each rule."""
         for index, rule in enumerate(self.spec.rules):
             backend = rule.backend_refs[0]

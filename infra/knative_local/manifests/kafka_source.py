@@ -1,7 +1,6 @@
 """`sources.knative.dev/v1 KafkaSource`, with the defaults and the validation of Knative."""
 
 import uuid
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal, cast, get_args
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -12,6 +11,7 @@ from knative_local.manifests.base import (
     DurationMs,
     Int32,
     Resource,
+    ServiceRefs,
     Strict,
 )
 
@@ -107,7 +107,7 @@ class KafkaSource(Resource):
         identity = uuid.uuid5(uuid.NAMESPACE_URL, f"kafkasource:{self.namespace}/{self.name}")
         return self.spec.consumer_group or f"knative-kafka-source-{identity}"
 
-    def services(self) -> Iterator[tuple[str, str, str | None]]:
+    def services(self) -> ServiceRefs:
         """The sink and the dead letter sink, where they are Services."""
         yield from self.spec.sink.services("spec.sink")
         if self.spec.delivery.dead_letter_sink:

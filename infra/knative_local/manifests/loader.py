@@ -7,22 +7,19 @@ annotations and an HTTPRoute's `parentRefs`; so is what the API server itself ad
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import ValidationError
 
-from knative_local.errors import LocalRuntimeError
 from knative_local.manifests.base import Resource
+from knative_local.manifests.documents import ManifestError, documents
 from knative_local.manifests.http_route import HTTPRoute
 from knative_local.manifests.kafka_source import KafkaSource
 from knative_local.manifests.ping_source import PingSource
 from knative_local.manifests.service import ClusterOnly, ConfigMap, Secret, Service
-from knative_local.manifests.yaml_documents import documents
 
 KINDS: dict[tuple[str, str], type[Resource]] = {
     ("serving.knative.dev/v1", "Service"): Service,
@@ -50,10 +47,6 @@ NOT_HONOURED = {
 R = TypeVar("R", bound=Resource)
 
 
-class ManifestError(LocalRuntimeError):
-    """A manifest that cannot be honoured: `file: document n (Kind/name): path: reason`."""
-
-
 @dataclass(frozen=True, slots=True)
 class Manifests:
     """All objects that were read, each kind in the order of its files and documents.
@@ -69,10 +62,9 @@ class Manifests:
 
 
 def load_manifests(paths: Sequence[Path]) -> Manifests:
-    """Read files and folders (`*.yaml`, `*.yml`, recursively, sorted); raises ManifestError."""
+    """Read files and folders; raises ManifestError."""
     objects: dict[tuple[str, str, str], tuple[str, Resource]] = {}
-    files = chain.from_iterable(_files(path) for path in paths)
-    for where, document in chain.from_iterable(map(_documents, files)):
+    for where, document in documents(paths):
         found = _parse(where, document)
         key = (found.kind, found.namespace, found.name)
         if key in objects:
@@ -85,92 +77,67 @@ def load_manifests(paths: Sequence[Path]) -> Manifests:
             if ("Service", namespace or found.namespace, name) not in objects:
                 raise ManifestError(f"{where}: {field}: no Service {name} in these manifests")
     read = [found for _, found in objects.values()]
+    settings = {key: _settings(found) for key, (_, found) in objects.items()}
     return Manifests(
         services=_only(Service, read),
         kafka_sources=_only(KafkaSource, read),
         ping_sources=_only(PingSource, read),
         routes=_only(HTTPRoute, read),
-        settings={
-            (found.kind, found.namespace, found.name): found.values
-            for found in read
-            if isinstance(found, ConfigMap | Secret)
-        },
+        settings={key: texts for key, texts in settings.items() if texts is not None},
     )
+
+
+def find(objects: Iterable[R], name: str) -> R:
+    """Return the one that NAMESPACE/NAME means; raises ManifestError."""
+    for found in objects:
+        if f"{found.namespace}/{found.name}" == name:
+            return found
+    raise ManifestError(f"no {name} in the manifests")
 
 
 def _only(kind: type[R], objects: Iterable[Resource]) -> tuple[R, ...]:
     return tuple(found for found in objects if isinstance(found, kind))
 
 
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        return sorted(file for file in path.rglob("*.y*ml") if file.suffix in {".yaml", ".yml"})
-    return [path]
-
-
-def _documents(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    try:
-        found = documents(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{file}: cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise ManifestError(f"{file}: {' '.join(str(error).split())}") from error
-    for number, document in enumerate(found, start=1):
-        where = f"{file}: document {number}"
-        if not isinstance(document, dict):
-            raise ManifestError(f"{where}: is no object")
-        if document.get("kind") == "Kustomization" or file.stem == "kustomization":
-            continue
-        if document.get("kind") == "List":
-            for index, item in enumerate(document.get("items") or ()):
-                yield f"{where} item {index + 1} ({_title(item)})", item
-        else:
-            yield f"{where} ({_title(document)})", document
-
-
-def _title(document: dict[str, Any]) -> str:
-    metadata = document.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, dict) else None
-    return f"{document.get('kind', '?')}/{name or '?'}"
+def _settings(found: Resource) -> dict[str, str] | None:
+    match found:
+        case ConfigMap():
+            return found.data
+        case Secret():
+            decoded = {key: value.decode(errors="replace") for key, value in found.data.items()}
+            return decoded | found.string_data  # which wins, as in a cluster
+    return None
 
 
 def _parse(where: str, document: dict[str, Any]) -> Resource:
     version, kind = str(document.get("apiVersion")), str(document.get("kind"))
     model = KINDS.get((version, kind))
     if model is None:
-        group = version.rpartition("/")[0]
-        for known, known_kind in KINDS:
-            if (known.rpartition("/")[0], known_kind) == (group, kind):
-                raise ManifestError(f"{where}: apiVersion: write {known} instead of {version}")
+        for served, known in KINDS:
+            if (served.rpartition("/")[0], known) == (version.rpartition("/")[0], kind):
+                raise ManifestError(f"{where}: apiVersion: write {served} instead of {version}")
         raise ManifestError(f"{where}: kind: {version} {kind} is not served by the local runtime")
+    written = {name: value for name, value in document.items() if name != "status"}
+    match written:
+        case {"metadata": dict() as metadata}:
+            written["metadata"] = {n: v for n, v in metadata.items() if n not in SERVER_SET}
+    match written:
+        case {"spec": {"template": {"metadata": dict() as metadata}}}:
+            metadata.pop("creationTimestamp", None)
     try:
         # By way of JSON, as Kubernetes reads YAML: lists become tuples, nothing else converts.
-        return model.model_validate_json(json.dumps(_as_written(document)))
+        return model.model_validate_json(json.dumps(written))
     except ValidationError as error:
         raise ManifestError(f"{where}: {_first_problem(error)}") from error
 
 
-def _as_written(document: dict[str, Any]) -> dict[str, Any]:
-    """The object without what the API server adds to it."""
-    match document:
-        case {"spec": {"template": {"metadata": dict() as metadata}}}:
-            metadata.pop("creationTimestamp", None)
-    match document:
-        case {"metadata": dict() as metadata}:
-            for name in SERVER_SET:
-                metadata.pop(name, None)
-    return {name: value for name, value in document.items() if name != "status"}
-
-
 def _first_problem(error: ValidationError) -> str:
     problem = error.errors(include_url=False)[0]
-    path = ""
-    for step in problem["loc"]:
-        path += f"[{step}]" if isinstance(step, int) else f".{step}"
-    last = str(problem["loc"][-1]) if problem["loc"] else ""
+    steps = problem["loc"]
+    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
-        message = NOT_HONOURED.get(last, "unknown field")
+        message = NOT_HONOURED.get(str(steps[-1]), "unknown field")
     elif problem["type"] == "missing":
         message = "is missing"
     return f"{path.removeprefix('.')}: {message}"

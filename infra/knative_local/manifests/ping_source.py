@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -10,7 +9,13 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, model_validator
 
-from knative_local.manifests.base import CloudEventOverrides, Destination, Resource, Strict
+from knative_local.manifests.base import (
+    CloudEventOverrides,
+    Destination,
+    Resource,
+    ServiceRefs,
+    Strict,
+)
 
 # robfig/cron's names for common schedules; `@every` is refused by Knative's webhook.
 CRON_DESCRIPTORS = {
@@ -82,6 +87,6 @@ class PingSource(Resource):
 
     spec: PingSourceSpec
 
-    def services(self) -> Iterator[tuple[str, str, str | None]]:
+    def services(self) -> ServiceRefs:
         """The sink, where it is a Service."""
         yield from self.spec.sink.services("spec.sink")

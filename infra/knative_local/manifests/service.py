@@ -75,11 +75,6 @@ class ConfigMap(Resource):
     data: dict[str, str] = Field(default_factory=dict)
     immutable: bool = False
 
-    @property
-    def values(self) -> dict[str, str]:
-        """The text under each key."""
-        return self.data
-
 
 class Secret(Resource):
     """Settings for `secretKeyRef` and `envFrom`: `data` in Base64, `stringData` as it is."""
@@ -88,12 +83,6 @@ class Secret(Resource):
     data: dict[str, Base64Bytes] = Field(default_factory=dict)
     string_data: dict[str, str] = Field(default_factory=dict)
     immutable: bool = False
-
-    @property
-    def values(self) -> dict[str, str]:
-        """The text under each key; `stringData` wins, as in a cluster."""
-        decoded = {key: value.decode(errors="replace") for key, value in self.data.items()}
-        return decoded | self.string_data
 
 
 class ClusterOnly(Resource):

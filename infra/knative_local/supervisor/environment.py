@@ -17,10 +17,6 @@ PASSED_ON = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "PYTHONPATH", "TMPDIR", "TZ",
 Settings = Mapping[tuple[str, str, str], Mapping[str, str]]
 
 
-class EnvironmentRefusedError(LocalRuntimeError):
-    """A variable of a manifest has no value here; the message says how to give one."""
-
-
 def function_environment(
     service: Service, port: int, *, overrides: Mapping[str, str], settings: Settings
 ) -> dict[str, str]:
@@ -31,10 +27,13 @@ def function_environment(
     """
     given: dict[str, str] = {}
     for whole in service.container.env_from:
-        for kind, reference in whole.sources:
+        for kind, reference in (("ConfigMap", whole.config_map_ref), ("Secret", whole.secret_ref)):
+            if reference is None:
+                continue
             found = settings.get((kind, service.namespace, reference.name))
             if found is None and not reference.optional:
-                raise _refusal(service, f"no {kind} {reference.name} in the manifests")
+                missing = f"no {kind} {reference.name} in the manifests"
+                raise LocalRuntimeError(f"Service {service.name}: {missing}")
             given |= {whole.prefix + key: value for key, value in (found or {}).items()}
     for variable in service.container.env:
         value = overrides.get(variable.name)
@@ -42,12 +41,11 @@ def function_environment(
             value = _value(variable, service, settings)
         if value is not None:
             given[variable.name] = value
-    overridden = {name: overrides[name] for name in given.keys() & overrides.keys()}
+    given |= {name: overrides[name] for name in given.keys() & overrides.keys()}
     revision = service.spec.template.metadata.name or f"{service.name}-00001"
     return {
         **base_environment(),
         **given,
-        **overridden,
         "K_SERVICE": service.name,
         "K_CONFIGURATION": service.name,
         "K_REVISION": revision,
@@ -57,18 +55,18 @@ def function_environment(
 
 
 def _value(variable: EnvVar, service: Service, settings: Settings) -> str | None:
-    if variable.value_from is None:
+    where = variable.value_from
+    if where is None:
         return variable.value
-    kind, reference = variable.value_from.source
+    kind = "Secret" if where.secret_key_ref else "ConfigMap"
+    reference = where.secret_key_ref or where.config_map_key_ref
+    assert reference is not None
     found = settings.get((kind, service.namespace, reference.name), {}).get(reference.key)
     if found is None and not reference.optional:
         missing = f"{variable.name}: no key {reference.key} in a {kind} {reference.name}"
-        raise _refusal(service, f"{missing}: give it with --env {variable.name}=VALUE")
+        way_out = f"give it with --env {variable.name}=VALUE"
+        raise LocalRuntimeError(f"Service {service.name}: {missing}: {way_out}")
     return found
-
-
-def _refusal(service: Service, reason: str) -> EnvironmentRefusedError:
-    return EnvironmentRefusedError(f"Service {service.name}: {reason}")
 
 
 def base_environment() -> dict[str, str]:

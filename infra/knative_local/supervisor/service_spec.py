@@ -22,10 +22,6 @@ NO_COMMAND = (
 )
 
 
-class ServiceRefusedError(LocalRuntimeError):
-    """A Service asks for what one process on one machine does not give."""
-
-
 def service_command(
     service: Service,
     port: int,
@@ -45,12 +41,7 @@ def service_command(
     container = service.container
     env = function_environment(service, port, overrides=overrides, settings=settings)
     if not (container.command or container.args or "FUNCTION_TARGET" in env):
-        raise ServiceRefusedError(NO_COMMAND.format(name=service.name))
-    for probe in (container.readiness_probe, container.startup_probe, container.liveness_probe):
-        if probe is not None and probe.success_threshold != 1:
-            raise ServiceRefusedError(
-                f"Service {service.name}: successThreshold other than 1 is not honoured locally"
-            )
+        raise LocalRuntimeError(NO_COMMAND.format(name=service.name))
     entrypoint, *rest = (*(container.command or (ENTRYPOINT,)), *container.args)
 
     async def ready() -> bool:

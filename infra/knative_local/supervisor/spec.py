@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGTERM, Signals
+from typing import Literal
 
-from knative_local.supervisor.component import Kind
+Kind = Literal["Service", "KafkaSource", "PingSource", "Gateway", "Broker", "PostgreSQL"]
 
 START_TIMEOUT_S = 60.0  # from spawn to ready; a cold start of a function takes one or two seconds
 DEFAULT_GRACE_S = 30.0  # Kubernetes' terminationGracePeriodSeconds
@@ -39,15 +40,6 @@ class Command:
     quiet: bool = False
     stop_signals: Sequence[Signals] = (SIGTERM,)
     grace_s: float = DEFAULT_GRACE_S
-
-
-@dataclass(frozen=True)
-class Task:
-    """A component to be that is a coroutine function, run by the supervisor itself."""
-
-    name: str
-    kind: Kind
-    work: Callable[[], Awaitable[None]]
 
 
 def program(name: str) -> str:

@@ -19,10 +19,6 @@ LOCK_WAIT_S = 10.0
 POLL_INTERVAL_S = 0.05
 
 
-class AlreadyRunningError(LocalRuntimeError):
-    """Another supervisor uses the data directory."""
-
-
 class ComponentState(TypedDict):
     """One component as `ps` shows it; `state` is "gone" when its process is not there."""
 
@@ -44,7 +40,7 @@ class RuntimeState(TypedDict):
 def lock(data_dir: Path, wait_s: float = LOCK_WAIT_S) -> int:
     """Take the data directory for this process; return the descriptor that holds the lock.
 
-    Raises AlreadyRunningError while another supervisor lives; waits for the remains of a dead one.
+    Raises LocalRuntimeError while another supervisor lives; waits for the remains of a dead one.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(data_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -53,7 +49,7 @@ def lock(data_dir: Path, wait_s: float = LOCK_WAIT_S) -> int:
         owner = os.pread(descriptor, 20, 0).decode()
         if _alive(int(owner or 0)) or time.monotonic() > deadline:
             os.close(descriptor)
-            raise AlreadyRunningError(
+            raise LocalRuntimeError(
                 f"{data_dir} is in use by process {owner}: stop it or choose another --data"
             )
         time.sleep(POLL_INTERVAL_S)

@@ -7,11 +7,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from knative_local.supervisor.component import Component, ManagedTask
+from knative_local.supervisor.component import Component
 from knative_local.supervisor.log_file import LogFormat, Output
-from knative_local.supervisor.process import ManagedProcess
 from knative_local.supervisor.reaper_client import Reaper
-from knative_local.supervisor.spec import Command, Task
+from knative_local.supervisor.spec import Command
 from knative_local.supervisor.state_file import lock, write_state
 
 Progress = Callable[[Sequence[Component]], None]
@@ -20,12 +19,15 @@ Progress = Callable[[Sequence[Component]], None]
 class Supervisor:
     """The components of one data directory, which no other supervisor may use meanwhile.
 
-    Use it as an asynchronous context manager: entering takes the directory (AlreadyRunningError),
-    leaving stops everything. `add` a stage, or several, then `start` them. `progress` is called
-    with all components at every change of one. `ready` is set while all that was added is ready.
+    Use it as an asynchronous context manager: entering takes the directory, leaving stops all.
+    `add` a stage, or several, then `start` them. `progress` is called with all components at every
+    change of one. `ready` is set while all that was added is ready.
     What components print is kept in DATA/logs as it is and shown on standard output, unless that
     is not wanted, as `log_format` says.
     """
+
+    _lock: int
+    _reaper: Reaper
 
     def __init__(
         self,
@@ -41,8 +43,6 @@ class Supervisor:
         self._show = log_format if show_output else None
         self._stages: list[list[Component]] = []
         self._started = 0
-        self._lock: int | None = None
-        self._reaper: Reaper | None = None
 
     @property
     def components(self) -> list[Component]:
@@ -63,23 +63,24 @@ class Supervisor:
         trace: TracebackType | None,
     ) -> None:
         await self.stop()
-        assert self._reaper is not None
-        assert self._lock is not None
         await asyncio.to_thread(self._reaper.close)
         os.close(self._lock)
 
-    def add(self, *parts: Command | Task) -> None:
-        """Add a stage: parts that start together once all stages before are ready."""
-        stage = [self._component(part) for part in parts]
-        for component in stage:
-            component.on_change = self._changed
+    def add(self, *commands: Command) -> None:
+        """Add a stage: components that start together once all stages before are ready."""
+        logs = self.data_dir / "logs"
+        stage = []
+        for command in commands:
+            show = None if command.quiet else self._show
+            output = Output(command.name, logs / f"{command.name}.log", show=show)
+            stage.append(Component(command, output, self._reaper, self._changed))
         self._stages.append(stage)
         self._changed()
 
     async def start(self, stages: int | None = None) -> None:
         """Start the stages not yet started, or only the next few; return when they are ready.
 
-        Raises the ComponentError of the first component that does not start; what did start runs
+        Raises the LocalRuntimeError of the first component that does not start; what did start runs
         on until `stop`.
         """
         last = len(self._stages) if stages is None else self._started + stages
@@ -97,14 +98,6 @@ class Supervisor:
         for stage in reversed(self._stages[: self._started]):
             await asyncio.gather(*(component.stop() for component in stage))
         self._started = 0
-
-    def _component(self, part: Command | Task) -> Component:
-        assert self._reaper is not None, "the supervisor is not entered"
-        show = None if isinstance(part, Command) and part.quiet else self._show
-        output = Output(part.name, self.data_dir / "logs" / f"{part.name}.log", show=show)
-        if isinstance(part, Task):
-            return ManagedTask(part.name, part.kind, part.work, output)
-        return ManagedProcess(part, output, self._reaper)
 
     def _changed(self) -> None:
         components = self.components
