@@ -34,8 +34,8 @@ AT_ONCE = 500  # of each kind a tick: what is left comes with the next
 RELAYS = 20  # bounded batches a tick, so that a tick ends before the next one
 ANNOUNCE_BACKOFF = {
     "longest_pause_s": 3_600,  # someone who mends a thing sees it move within the hour
-    "without_effect": 8,  # announcements, so 42 minutes: no deploy or failover takes that long
-    "last": 200,  # announcements, so 8 days, a week's holiday: what is forgotten costs no more
+    "without_effect": 8,  # times, so 42 minutes: no deploy or failover takes that long
+    "last": 200,  # times, so 8 days, a week's holiday: what is forgotten costs no more
 }
 
 
@@ -69,7 +69,7 @@ async def relay() -> int:
     return total
 
 
-def announce(connection: Connection) -> int:
+def republish(connection: Connection) -> int:
     """Put the events of what waits for too long into the outbox, as they were; return how many."""
     limits = {"count": AT_ONCE, **ANNOUNCE_BACKOFF}
     with connection.transaction():
@@ -98,8 +98,8 @@ def mark(connection: Connection) -> int:
 
 
 STEPS: dict[str, Callable[[], Awaitable[int]]] = {  # each returns how many it moved
-    "announced": lambda: worker().submit(announce),
-    "relayed": relay,  # what was announced, too
+    "republished": lambda: worker().submit(republish),
+    "relayed": relay,  # what was put there just now, too
     "offered": lambda: worker().submit(offer),
     "marked": lambda: worker().submit(mark),
     "expired": expire_holds,

@@ -1,4 +1,4 @@
-"""POST /inventory: records a count or an adjustment and `inventory.changed`, tells Kafka, answers.
+"""POST /inventory: records a count or an adjustment and `inventory.changed`, publishes, answers.
 
 Writes inventory_changes and outbox; emits orderflow.inventory.changed.v1. The stock itself is
 written by apply_inventory.
@@ -31,17 +31,17 @@ QUEUED = "Inventory update received and queued for Kafka"
 
 
 class Change(NamedTuple):
-    """What one call tells. `fingerprint` stands for its body."""
+    """What one call asks for. `fingerprint` stands for its body."""
 
     change_id: str
-    told: ChangeInventory
+    body: ChangeInventory
     fingerprint: str
     event: Event
 
     def row(self, number: int) -> dict[str, Any]:
         """Return the call as an element of the statement's JSON parameter."""
-        columns = {**self.told.model_dump(mode="json"), **self._asdict()}
-        del columns["told"]
+        columns = {**self.body.model_dump(mode="json"), **self._asdict()}
+        del columns["body"]
         return {**columns, "event": self.event.row(), "number": number}
 
 
@@ -58,7 +58,7 @@ async def update_inventory(request: Request) -> Response:
     """Answer 202 for a new change and for a repeat, 409 for another body under the same id."""
     change = requested(await body_of(request, ChangeInventory), traceparent_of(request))
     recorded = await record(change)
-    bind_log_fields(item=change.told.item, change_id=change.change_id, is_new=recorded.is_new)
+    bind_log_fields(item=change.body.item, change_id=change.change_id, is_new=recorded.is_new)
     if recorded.fingerprint != change.fingerprint:
         raise Conflict(f"change {change.change_id} exists with another body; use another change_id")
     sent = await outbox().acknowledged(recorded.unpublished_event_id)
@@ -67,11 +67,11 @@ async def update_inventory(request: Request) -> Response:
     return json_response(body, 202, location | replay_header(recorded.is_new))
 
 
-def requested(told: ChangeInventory, traceparent: str) -> Change:
+def requested(body: ChangeInventory, traceparent: str) -> Change:
     """Name the change, if its caller did not, and make its event."""
-    change_id = told.change_id or uuid7()
-    event = inventory_changed(told.item, change_id, traceparent)
-    return Change(change_id, told, told.fingerprint(), event)
+    change_id = body.change_id or uuid7()
+    event = inventory_changed(body.item, change_id, traceparent)
+    return Change(change_id, body, body.fingerprint(), event)
 
 
 def record_changes(connection: Connection, changes: Sequence[Change]) -> list[Recorded]:

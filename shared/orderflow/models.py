@@ -115,7 +115,7 @@ class ChangeInventory(Body):
         return self
 
     def fingerprint(self) -> str:
-        """Return a digest that is equal for bodies that tell the same change."""
+        """Return a digest that is equal for bodies that ask for the same change."""
         return digest([self.item, self.stock, self.adjust, self.reason, self.occurred_at])
 
 

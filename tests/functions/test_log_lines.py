@@ -13,7 +13,7 @@ from orderflow.logs import BufferedWriter
 from tests.functions.test_trigger import Subscriber
 from tests.support.function_calls import client_of, make_order, place, tick
 
-COUNTS = ("relayed", "announced", "offered", "expired", "marked", "redriven")
+COUNTS = ("relayed", "republished", "offered", "expired", "marked", "redriven")
 
 Lines = Callable[[], list[dict[str, object]]]
 
