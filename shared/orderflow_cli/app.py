@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +13,7 @@ from rich.console import Console
 from knative_local.errors import LocalRuntimeError
 from knative_local.supervisor.log_file import LogFormat
 from orderflow.database import migrate as migrations
-from orderflow.database.connection import Connection, statement
+from orderflow.database.connection import statement
 from orderflow.errors import ConfigurationError, OrderFlowError
 from orderflow_cli.addresses import (
     addresses,
@@ -28,6 +27,7 @@ from orderflow_cli.commands.audit import audit_command
 from orderflow_cli.commands.dead_letters import app as dead_letters
 from orderflow_cli.commands.explain import explain_command
 from orderflow_cli.commands.retry import retry_command
+from orderflow_cli.database import open_database
 from orderflow_cli.demo.run import demo as run_demo
 from orderflow_cli.options import DATA, AsJson, Data, Kafka, Port, Postgres, Project
 from orderflow_cli.output import say, say_json, say_table
@@ -118,7 +118,7 @@ def status(
     groups = groups_of(kafka_sources(project))
     if not groups:
         say("whose lag? name the folder of the manifests with --project", stderr=True)
-    with closing(Connection(url)) as connection:
+    with open_database(url) as connection:
         ((found,),) = connection.run(SHOW_STATUS)
     say_json({**orjson.loads(found), "consumer_lag": lag(servers, groups)})
 

@@ -1,6 +1,6 @@
 """Progress of long work, for a person to watch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from rich.console import Console
@@ -9,25 +9,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from knative_local.supervisor.component import Component
 from knative_local.supervisor.supervisor import Progress as Report
 
+Advance = Callable[[int, int], None]  # how much is done, and of how much
+
 
 @contextmanager
-def bar(console: Console, what: str, total: int | None = None) -> Iterator["Advance"]:
-    """Show a bar for the block; call what it yields with how much is done, and a new total."""
+def bar(console: Console, what: str, total: int | None = None) -> Iterator[Advance]:
+    """Show a bar for the block, which what it yields moves."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with Progress(*columns, TimeElapsedColumn(), console=console) as shown:
-        yield Advance(shown, what, total)
-
-
-class Advance:
-    """Moves a bar."""
-
-    def __init__(self, shown: Progress, what: str, total: int | None) -> None:
-        self._shown = shown
-        self._task = shown.add_task(f"{what:<28}", total=total)
-
-    def __call__(self, done: int, total: int | None = None) -> None:
-        """Set how much is done, and of how much."""
-        self._shown.update(self._task, completed=done, total=total)
+        task = shown.add_task(f"{what:<28}", total=total)
+        yield lambda done, total: shown.update(task, completed=done, total=total)
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def make_history(console: Console, connection: Connection, orders: int) -> None:
     with bar(console, f"making {orders:,} orders", len(steps) + 1) as advance:
         for done, step in enumerate([*steps, "VACUUM ANALYZE"], 1):
             connection.script(step)
-            advance(done)
+            advance(done, len(steps) + 1)
 
 
 def measure(
@@ -88,7 +88,7 @@ def measure(
 
 def forward(advance: Advance, before: int, done: int, _: int) -> None:
     """Move the bar of all rounds by what one has done."""
-    advance(before + done)
+    advance(before + done, ROUNDS * len(CHECKS))
 
 
 @contextmanager

@@ -256,6 +256,19 @@ def test_retry_wants_either_ids_or_all(shop: Shop, arguments: list[str]) -> None
     assert said(refused) == "give either the ids of orders or --attention"
 
 
+@pytest.mark.parametrize("words", [w for w in NEEDS_DATABASE if w != ["migrate"]], ids=" ".join)
+def test_a_database_without_the_schema_is_said_in_one_line(
+    empty_database: str, words: list[str]
+) -> None:
+    bare = f"{empty_database.rpartition('/')[0]}/template1"  # which nothing migrates
+    kafka = ["--kafka", f"{LOOPBACK}:1"] if words == ["status"] else []
+
+    refused = said(orderflow(*words, "--postgres", bare, *kafka))
+
+    assert refused.startswith("the database lacks the migrations 0001_orders, ")
+    assert refused.endswith(": apply them with `orderflow migrate`")
+
+
 def test_migrations_are_applied_once_by_however_many(empty_database: str) -> None:
     command = [sys.executable, "-m", "orderflow_cli", "migrate"]
     environment = clean_environment() | {"DATABASE_URL": empty_database}

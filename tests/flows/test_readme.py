@@ -61,7 +61,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def shop(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """That copy, running."""
-    with open_shop(tmp_path_factory.mktemp("shop") / "data", project=checkout) as running:
+    options = ["--project", str(checkout), "--watch"]
+    with open_shop(tmp_path_factory.mktemp("shop") / "data", options=options) as running:
         yield running
 
 
@@ -96,6 +97,20 @@ def test_the_function_for_http_answers(shop: Shop) -> None:
     assert (answer.status_code, answer.json()["status"]) == (200, "backordered")
     shop.patch(order_id, "cancelled")
     assert shop.call("GET", "/oldest-order").status_code == 404
+
+
+def test_a_function_restarts_when_its_folder_changes(shop: Shop, checkout: Path) -> None:
+    def status() -> int:
+        return shop.call("GET", "/oldest-order").status_code
+
+    main = checkout / "functions" / "oldest_order" / "main.py"
+    plain = main.read_text()
+    assert status() == 404
+
+    main.write_text(plain.replace("NotFound", "Conflict"))
+    eventually(lambda: status() == 409)
+    main.write_text(plain)
+    eventually(lambda: status() == 404)
 
 
 def test_the_subscriber_takes_one_type_and_leaves_the_others(shop: Shop, checkout: Path) -> None:

@@ -166,12 +166,12 @@ def start(
     port: int | None = None,
     postgres: str | None = None,
     kafka: str | None = None,
-    project: Path = ROOT,
+    options: Sequence[str] = (),
 ) -> Shop:
     """Start `orderflow up` without waiting for it."""
     port = port or free_port()
     printed = data.with_name(f"{data.name}-{port}.log")
-    command = ["up", "--port", str(port), "--data", str(data), "--project", str(project)]
+    command = ["up", "--port", str(port), "--data", str(data), *options]
     command += ["--postgres", postgres] if postgres else []
     command += ["--kafka", kafka] if kafka else []
     with printed.open("w") as output:
@@ -196,10 +196,14 @@ def await_ready(shop: Shop) -> Shop:
 
 @contextmanager
 def open_shop(
-    data: Path, *, postgres: str | None = None, kafka: str | None = None, project: Path = ROOT
+    data: Path,
+    *,
+    postgres: str | None = None,
+    kafka: str | None = None,
+    options: Sequence[str] = (),
 ) -> Iterator[Shop]:
     """OrderFlow during the block; stopped at the end as a user stops it, unless it has ended."""
-    shop = start(data, postgres=postgres, kafka=kafka, project=project)
+    shop = start(data, postgres=postgres, kafka=kafka, options=options)
     try:
         yield await_ready(shop)
     finally:

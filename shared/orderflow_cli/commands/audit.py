@@ -1,13 +1,12 @@
 """`orderflow audit`: the audit as it goes, its outcome for a person or a program, and repairs."""
 
-from contextlib import closing
-
 from rich.console import Console
 
 from orderflow.database.connection import Connection
 from orderflow_cli.audit.checks import ANSWER_TIMEOUT_S, CHECKS, Audit, audit
 from orderflow_cli.audit.repair import Mend, repair
 from orderflow_cli.audit.tables import show_audit, show_mend
+from orderflow_cli.database import open_database
 from orderflow_cli.output import say_json
 from orderflow_cli.progress import bar
 
@@ -18,8 +17,7 @@ def audit_command(url: str, *, by: str | None = None, as_json: bool = False) -> 
     With `by`, who answers for it, mend what can be mended, print each mend, and audit again.
     """
     console = Console(quiet=as_json)
-    with closing(Connection(url, answer_timeout_s=ANSWER_TIMEOUT_S)) as connection:
-        connection.ping()  # before a bar is drawn: a database that is away is one line
+    with open_database(url, answer_timeout_s=ANSWER_TIMEOUT_S) as connection:
         audited = _audit(connection, console)
         printed = audited.as_json()
         if by is not None:

@@ -2,7 +2,6 @@
 
 import getpass
 from collections.abc import Callable
-from contextlib import closing
 from functools import partial
 from typing import Annotated, Any, TypeVar
 
@@ -18,6 +17,7 @@ from orderflow.http.pagination import DEFAULT_LIMIT
 from orderflow.models import parsed
 from orderflow_cli.addresses import database_address
 from orderflow_cli.commands.dead_letter_tables import show_letters, show_outcome, show_redrives
+from orderflow_cli.database import open_database
 from orderflow_cli.options import DATA, AsJson, Data, Postgres
 from orderflow_cli.output import say, say_json
 
@@ -174,5 +174,5 @@ def _act(url: str, asked: DiscardLetters, as_json: bool) -> None:
 
 
 def _with(url: str, work: Callable[[Connection], R]) -> R:
-    with closing(Connection(url)) as connection:
+    with open_database(url) as connection:
         return retrying(partial(work, connection))

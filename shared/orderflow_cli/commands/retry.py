@@ -1,7 +1,6 @@
 """`orderflow retry`: another start for what announcements have not moved, as a person asks."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +8,7 @@ from typing import NamedTuple
 from orderflow.database.connection import Connection, retrying, statement
 from orderflow.events.announcements import inventory_changed_id, order_placed_id
 from orderflow.events.attempts import forget_attempts
+from orderflow_cli.database import open_database
 from orderflow_cli.output import say
 
 _HERE = Path(__file__).parent
@@ -34,7 +34,7 @@ def retry_command(url: str, order_ids: Sequence[str], *, marked: bool) -> bool:
 
     Returns whether every order that was named could be.
     """
-    with closing(Connection(url)) as connection:
+    with open_database(url) as connection:
         if marked:
             _retry_marked(connection)
             return True

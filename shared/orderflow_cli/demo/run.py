@@ -69,7 +69,7 @@ async def _place(console: Console, url: str) -> Placed:
     async def draw() -> None:
         while True:
             await asyncio.sleep(POLL_S)
-            advance(len(placed.latencies_ms))
+            advance(len(placed.latencies_ms), len(todo))
 
     with bar(console, "placing orders", len(todo)) as advance:
         drawing = asyncio.create_task(draw())
@@ -77,7 +77,7 @@ async def _place(console: Console, url: str) -> Placed:
         await _send(url, todo, placed)
         placed.seconds = time.perf_counter() - started
         drawing.cancel()
-        advance(len(placed.latencies_ms))
+        advance(len(placed.latencies_ms), len(todo))
     return placed
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from orderflow.orders.diagnosis.explanation import explain
 from orderflow.orders.diagnosis.facts import Attempts, Facts, Letter, Queue, Unsent
-from orderflow_cli.commands.order_text import describe, duration
+from orderflow_cli.commands.explain import describe, duration
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 ORDER = {
