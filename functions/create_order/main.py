@@ -25,7 +25,6 @@ from orderflow.resources import outbox
 
 INSERT_ORDERS = statement(Path(__file__).with_name("insert_orders.sql"))
 SELECT_PLACED = statement(Path(__file__).with_name("select_placed.sql"))
-Name = tuple[str, str | None]
 
 
 class Placement(NamedTuple):
@@ -41,7 +40,7 @@ class Placement(NamedTuple):
 
     def row(self, number: int) -> dict[str, Any]:
         """Return the call as an element of the statement's JSON parameter."""
-        return {**self._asdict(), "event": self.event.row(), "number": number}
+        return {**self._asdict(), "event": self.event._asdict(), "number": number}
 
 
 class Placed(NamedTuple):
@@ -78,28 +77,18 @@ def place_orders(connection: Connection, placements: Sequence[Placement]) -> lis
     rows = [placement.row(number) for number, placement in enumerate(placements)]
     new = {number for (number,) in connection.run(INSERT_ORDERS, orders=Json(rows))}
     connection.record(placements[number].event for number in sorted(new))
-    stored = stored_orders(connection, [row for row in rows if row["number"] not in new])
+    repeated = [row for row in rows if row["number"] not in new]
+    found = connection.run(SELECT_PLACED, asked=Json(repeated)) if repeated else []
+    stored = {number: Placed(*rest) for number, *rest in found}
     return [
         Placed(p.order_id, p.fingerprint, p.event.id, is_new=True)
         if number in new
-        else stored.get(("key", p.idempotency_key)) or stored["id", p.order_id]
+        else stored[number]
         for number, p in enumerate(placements)
     ]
 
 
 place = Batch(place_orders)
-
-
-def stored_orders(connection: Connection, rows: Sequence[dict[str, Any]]) -> dict[Name, Placed]:
-    """Find the orders that calls repeat, by their id and by their idempotency key."""
-    stored: dict[Name, Placed] = {}
-    ids, keys = [row["order_id"] for row in rows], [row["idempotency_key"] for row in rows]
-    found = connection.run(SELECT_PLACED, order_ids=ids, keys=keys) if rows else []
-    for order_id, key, *rest in found:
-        stored["id", order_id] = Placed(order_id, *rest)
-        if key is not None:
-            stored["key", key] = stored["id", order_id]
-    return stored
 
 
 def answered(placed: Placed, sent: bool) -> Response:

@@ -1,18 +1,16 @@
--- What is stored of orders that were not new, and their event if it is still in the outbox. A
--- statement of its own, because the insert cannot see what another transaction committed while
--- it waited.
+-- What is stored of orders that were not new, and their event if it is still in the outbox; an
+-- idempotency key goes before an id. A statement of its own, because the insert cannot see what
+-- another transaction committed while it waited.
 SELECT
-  order_id, idempotency_key, fingerprint,
+  asked.number, orders.order_id, fingerprint,
   (
     SELECT id::text FROM outbox
     WHERE outbox.aggregateid = orders.order_id AND outbox.aggregatetype = 'orders'
   ) AS unpublished_event_id
-FROM orders
-WHERE position IN (
-  -- Not OR, which would read the whole table.
-  SELECT position FROM orders
-  WHERE order_id = ANY(CAST(:order_ids AS text[]))
-  UNION
-  SELECT position FROM orders
-  WHERE idempotency_key = ANY(CAST(:keys AS text[]))
+FROM jsonb_to_recordset(CAST(:asked AS jsonb)) AS asked (
+  number integer, order_id text, idempotency_key text
+)
+JOIN orders ON orders.position = coalesce(
+  (SELECT position FROM orders WHERE idempotency_key = asked.idempotency_key),
+  (SELECT position FROM orders WHERE order_id = asked.order_id)
 );

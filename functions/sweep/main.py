@@ -77,7 +77,7 @@ def republish(connection: Connection) -> int:
         events = [order_placed(name, orjson.loads(lines), *rest) for name, lines, *rest in orders]
         changes = connection.run(CLAIM_OVERDUE_CHANGES, **limits)
         events += [inventory_changed(*row) for row in changes]
-        connection.run(INSERT_EVENTS, events=Json([made.row() for made in events]))
+        connection.run(INSERT_EVENTS, events=Json([made._asdict() for made in events]))
     return len(events)
 
 

@@ -42,7 +42,7 @@ class Change(NamedTuple):
         """Return the call as an element of the statement's JSON parameter."""
         columns = {**self.body.model_dump(mode="json"), **self._asdict()}
         del columns["body"]
-        return {**columns, "event": self.event.row(), "number": number}
+        return {**columns, "event": self.event._asdict(), "number": number}
 
 
 class Recorded(NamedTuple):

@@ -48,10 +48,7 @@ class Settings(DatabaseSettings, KafkaSettings):
 
 @cache
 def settings() -> Settings:
-    """Return the settings, read once.
-
-    Raises `ConfigurationError`, one line that names every variable to set.
-    """
+    """Return the settings, read once; raises `ConfigurationError`, which names what to set."""
     return read(Settings)
 
 

@@ -72,8 +72,16 @@ def test_what_is_marked_as_json_goes_as_json(database: Connection, content: obje
         ("SELECT 1 / CAST(:n AS bigint)", {"n": 0}),
         ("SELECT nothing FROM stock", {}),
         ("SELEKT 1", {}),
+        ("SELECT CAST(:this AS text)", {"that": 1}),
     ],
-    ids=["malformed array", "no number", "division by zero", "no column", "no statement"],
+    ids=[
+        "malformed array",
+        "no number",
+        "division by zero",
+        "no column",
+        "no statement",
+        "no parameter",
+    ],
 )
 def test_a_statement_that_is_wrong_is_a_fault_of_ours(
     database: Connection, sql: str, parameters: dict[str, object]

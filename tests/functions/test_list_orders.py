@@ -11,7 +11,7 @@ import httpx
 import orjson
 import pytest
 
-from orderflow.database.connection import Connection
+from orderflow.database.connection import Connection, Json
 from orderflow.orders.diagnosis.facts import SELECT_ORDER
 from orderflow.stock.holds import SELECT_EXPIRED
 from orderflow.stock.locking import LOCK_ORDERS, LOCK_STOCK
@@ -451,9 +451,12 @@ def test_one_order_is_found_without_reading_others(large: Connection) -> None:
 
 def test_a_repeated_create_is_found_without_reading_others(large: Connection) -> None:
     sql = module_of("create_order").SELECT_PLACED
-    order_ids, keys = ["order 7", "order 40000"], ["key 25000", None]
+    asked = [
+        {"number": 0, "order_id": "order 7", "idempotency_key": "key 25000"},
+        {"number": 1, "order_id": "order 40000", "idempotency_key": None},
+    ]
 
-    plan = explained(large, sql, order_ids=order_ids, keys=keys)
+    plan = explained(large, sql, asked=Json(asked))
 
     assert "Seq Scan" not in scans(plan)
     assert rows_read(plan) <= 30

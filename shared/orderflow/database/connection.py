@@ -167,11 +167,14 @@ class Connection:
 
     @contextmanager
     def _translating(self, sql: str) -> Iterator[None]:
+        name = _names.get(sql, sql[:MAX_NAME])
         try:
             yield
         except native.DatabaseError as error:
-            raise self._translated(error, _names.get(sql, sql[:MAX_NAME])) from error
+            raise self._translated(error, name) from error
         except (native.InterfaceError, OSError, EOFError) as error:
+            if isinstance(error.__context__, KeyError):  # pg8000's word for a missing parameter
+                raise StatementFault(f"{name} has another parameter: {error}") from error
             self.close()
             raise DatabaseAway("the database does not answer; nothing was done") from error
 

@@ -65,8 +65,7 @@ class Batch(Generic[I, R]):
     async def __call__(self, item: I) -> R:
         """Return the item's own result, or raise its own error.
 
-        Raises `QueueFull` at once when too many calls wait already or the wait would be too long,
-        and later when it became so.
+        That is `QueueFull` where too many wait or it takes too long: at once if that is known.
         """
         now_s, loop = monotonic(), asyncio.get_running_loop()
         self._wait.admit(len(self._waiting), len(self._waiting) // self._limit, now_s)

@@ -4,9 +4,8 @@ An event is a hint: its reader takes the id from it and the truth from the datab
 """
 
 import hashlib
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 from urllib.parse import quote
 
 import orjson
@@ -117,8 +116,7 @@ MOVED: dict[str, type[OrderMoved]] = {
 EVENTS: tuple[type[KafkaEventData], ...] = (OrderPlaced, InventoryChanged, *MOVED.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """An event as a row of the outbox; `payload` is JSON text."""
 
     id: str
@@ -130,10 +128,6 @@ class Event:
     source: str
     traceparent: str
     at: str
-
-    def row(self) -> dict[str, Any]:
-        """Return the outbox columns for a statement's JSON parameter."""
-        return {name: getattr(self, name) for name in self.__slots__}
 
 
 def make_event(

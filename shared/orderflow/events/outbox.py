@@ -173,5 +173,5 @@ def _claim_unpublished(connection: Connection) -> list[Event]:
     for (text,) in connection.run(CLAIM_UNPUBLISHED, count=RELAY_BATCH):
         row = orjson.loads(text)
         row["payload"] = orjson.dumps(row["payload"]).decode()
-        events.append(Event(**{name: row[name] for name in Event.__slots__}))
+        events.append(Event(**{name: row[name] for name in Event._fields}))
     return sorted(events, key=lambda event: (event.at, event.sequence))

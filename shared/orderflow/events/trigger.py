@@ -71,10 +71,7 @@ def event(
 
 
 def raw_event(kept_bytes: int) -> Callable[[Callable[[RawEvent], Awaitable[None]]], Handler]:
-    """Register an async function that takes any event, whatever it is, as it came.
-
-    It gets at most `kept_bytes` of the event's data; the rest is read and dropped.
-    """
+    """Register an async function that takes any event as it came, its data up to `kept_bytes`."""
 
     def decorate(function: Callable[[RawEvent], Awaitable[None]]) -> Handler:
         async def take(request: Request) -> None:

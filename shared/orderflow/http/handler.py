@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from functools import partial, wraps
+from functools import partial
 from typing import Any, cast
 
 import functions_framework.aio
@@ -34,10 +34,7 @@ _log_level: ContextVar[int] = ContextVar("log_level")
 
 
 def http(*methods: str) -> Callable[[Handler], Handler]:
-    """Register an async function that takes a Starlette `Request` and returns a `Response`.
-
-    Other methods than those given are answered 405.
-    """
+    """Register an async function from `Request` to `Response`; other methods are answered 405."""
     return lambda function: serve(function.__name__, methods, function)
 
 
@@ -59,7 +56,6 @@ def serve(name: str, methods: tuple[str, ...], handler: Handler) -> Handler:
 def handle_errors(name: str, handler: Handler) -> Handler:
     """Wrap a handler so that every error becomes a problem and every call a log line."""
 
-    @wraps(handler)
     async def answered(request: Request) -> Response:
         started = time.perf_counter()
         begin_log_fields(method=request.method, path=request.scope["path"][:MAX_PATH])

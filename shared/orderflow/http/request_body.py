@@ -24,10 +24,7 @@ class BodyReader:
         self._within_s = within_s
 
     async def read_body(self, request: Request) -> bytes:
-        """Return the whole body.
-
-        Raises `BodyTooLarge` (413), `BodyTooSlow` (408) or `QueueFull` (503).
-        """
+        """Return the whole body; raises `BodyTooLarge`, `BodyTooSlow` or `QueueFull`."""
         declared_bytes = _declared_bytes(request, MAX_BODY_BYTES)
         if declared_bytes > MAX_BODY_BYTES:
             raise _too_large()

@@ -85,5 +85,5 @@ def _row(move: Move, events: Sequence[Event]) -> dict[str, Any]:
         "leaves": move.order.status,
         "enters": move.enters,
         "cause": move.cause,
-        "events": [event.row() for event in events],
+        "events": [event._asdict() for event in events],
     }
