@@ -127,7 +127,7 @@ def status(
 def audit(
     data: Data = DATA,
     postgres: Postgres = None,
-    repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Repair what can be repaired.")] = False,
     by: Annotated[str | None, typer.Option(metavar="NAME", help="Who repairs.")] = None,
     as_json: AsJson = False,
 ) -> None:

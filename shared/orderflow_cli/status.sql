@@ -9,7 +9,9 @@ SELECT json_build_object(
     FROM orders WHERE status IN ('pending', 'backordered') ORDER BY position LIMIT 1
   ),
   'attention', json_build_object(
-    'orders', (SELECT count(*) FROM orders WHERE attention IS NOT NULL),
+    'orders', (
+      SELECT count(*) FROM orders WHERE attention IS NOT NULL OR short_of IS NOT NULL
+    ),
     'inventory_changes', (
       SELECT count(*) FROM inventory_changes WHERE outcome IS NULL AND attention IS NOT NULL
     )

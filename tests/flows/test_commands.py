@@ -330,14 +330,14 @@ def test_audit_names_what_differs_and_what_to_do_for_people_and_programs(audited
 
 @pytest.mark.any_broker
 def test_repair_tells_each_entry_it_wrote_and_audits_again(audited: str) -> None:
-    mended = orderflow("audit", "--postgres", audited, "--repair", "--by", "Ada")
+    repaired = orderflow("audit", "--postgres", audited, "--repair", "--by", "Ada")
     again = orderflow("audit", "--postgres", audited, "--repair", "--by", "Ada", "--json")
 
-    assert mended.status == again.status == 0
-    (line,) = (line for line in mended.stdout.splitlines() if line.startswith("mended"))
+    assert repaired.status == again.status == 0
+    (line,) = (line for line in repaired.stdout.splitlines() if line.startswith("repaired"))
     assert "Lamp [bold]" in line
     assert "on hand +7, reserved +0; repaired by Ada" in line
-    assert (mended.stdout.count("✘"), mended.stdout.count("✔")) == (1, 2 * len(CHECKS) - 1)
+    assert (repaired.stdout.count("✘"), repaired.stdout.count("✔")) == (1, 2 * len(CHECKS) - 1)
     told = json.loads(again.stdout)
     assert (told["holds"], told["before"]["holds"], told["repairs"]) == (True, True, [])
 

@@ -1,4 +1,4 @@
-"""The audit: it finds each difference and nothing else, in nobody's way, and mends with a word."""
+"""The audit: it finds each difference and nothing else, in nobody's way, and repairs on request."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from orderflow_cli.audit import checks as audits
 from orderflow_cli.audit import repair as repairs
 from orderflow_cli.audit.checks import CHECKS, Audit, audit
 from orderflow_cli.audit.proof import prove
-from orderflow_cli.audit.repair import Mend, repair, signed
+from orderflow_cli.audit.repair import Repair, repair, signed
 from tests.support.function_calls import make_lines, make_order, module_of, own_database
 
 TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
@@ -145,11 +145,11 @@ def ledger(connection: Connection, item: str) -> list[dict[str, Any]]:
     return entries
 
 
-def changes_of(mends: Sequence[Mend]) -> list[tuple[str, int, int]]:
+def changes_of(made: Sequence[Repair]) -> list[tuple[str, int, int]]:
     return [
-        (mend.item, mend.what["on_hand_change"], mend.what["reserved_change"])
-        for mend in mends
-        if mend.kind == "entry"
+        (done.item, done.what["on_hand_change"], done.what["reserved_change"])
+        for done in made
+        if done.kind == "entry"
     ]
 
 
@@ -468,7 +468,7 @@ def test_the_audit_holds_up_no_writer_and_sees_none(shop: Connection, copied: st
 
 
 # What --repair makes of it: the entries that it writes, each as item, on hand and reserved.
-MENDABLE: dict[str, list[tuple[str, int, int]]] = {
+REPAIRABLE: dict[str, list[tuple[str, int, int]]] = {
     "on hand is another": [("Lamp", 1, 0)],
     "an item is gone": [("Spare", 0, 0)],
     "an item without movements has stock": [("Ghost", 1, 0)],
@@ -481,16 +481,16 @@ MENDABLE: dict[str, list[tuple[str, int, int]]] = {
 }
 
 
-@pytest.mark.parametrize("name", MENDABLE)
-def test_what_can_be_mended_is_and_a_second_repair_finds_nothing(
+@pytest.mark.parametrize("name", REPAIRABLE)
+def test_what_can_be_repaired_is_and_a_second_repair_finds_nothing(
     shop: Connection, name: str
 ) -> None:
     corrupt(shop, CORRUPTIONS[name][0])
 
-    mends = list(repair(shop, BY))
+    made = list(repair(shop, BY))
 
-    assert mends
-    assert changes_of(mends) == MENDABLE[name]
+    assert made
+    assert changes_of(made) == REPAIRABLE[name]
     assert audit(shop).holds
     assert list(repair(shop, BY)) == []
 
@@ -505,17 +505,17 @@ BEYOND_REPAIR = (
 )
 
 
-def test_what_cannot_be_mended_stays_listed_with_what_to_do(shop: Connection) -> None:
+def test_what_cannot_be_repaired_stays_listed_with_what_to_do(shop: Connection) -> None:
     for name in BEYOND_REPAIR:
         corrupt(shop, CORRUPTIONS[name][0])
     before = found(audit(shop))
 
-    mends = list(repair(shop, BY))
+    made = list(repair(shop, BY))
 
     audited = audit(shop)
-    assert mends == []
+    assert made == []
     assert found(audited) == before
-    assert before.keys() == {check.name for check in CHECKS} - repairs.MENDABLE
+    assert before.keys() == {check.name for check in CHECKS} - repairs.REPAIRABLE
     assert all(finding.remedy for finding in audited.findings if finding.found)
 
 
@@ -523,7 +523,7 @@ def test_a_healthy_database_is_left_as_it_is(shop: Connection) -> None:
     assert list(repair(shop, BY)) == []
 
 
-def test_an_entry_says_who_mended_what_and_shows_in_the_ledger(shop: Connection) -> None:
+def test_an_entry_says_who_repaired_what_and_shows_in_the_ledger(shop: Connection) -> None:
     corrupt(shop, "UPDATE stock SET on_hand = 25, reserved = 9 WHERE item = 'Lamp'")
 
     list(repair(shop, signed(f"  {BY} ")))
@@ -549,9 +549,9 @@ def test_an_item_that_is_gone_comes_back_as_its_ledger_has_it(shop: Connection) 
 def test_more_held_than_is_on_hand_is_left_to_a_person(shop: Connection) -> None:
     corrupt(shop, "UPDATE stock SET on_hand = 3, reserved = 1 WHERE item = 'Lamp'")
 
-    mends = list(repair(shop, BY))
+    made = list(repair(shop, BY))
 
-    assert changes_of(mends) == [("Lamp", -14, 0)]
+    assert changes_of(made) == [("Lamp", -14, 0)]
     assert shelf(shop, "Lamp")[:2] == (3, 1)
     left = audit(shop)
     assert found(left) == {"ledger": 1, "reservations": 1}
@@ -588,9 +588,9 @@ def test_units_that_become_free_are_offered_to_those_who_wait(shop: Connection) 
         + taken,
     )
 
-    mends = list(repair(shop, BY))
+    made = list(repair(shop, BY))
 
-    assert [mend.kind for mend in mends if mend.item == "Sofa"] == ["entry", "offer"]
+    assert [done.kind for done in made if done.item == "Sofa"] == ["entry", "offer"]
     assert shelf(shop, "Sofa") == (7, 2, True)
     update(shop, "Sofa")
     assert shelf(shop, "Sofa") == (7, 6, False)
@@ -609,12 +609,12 @@ def test_two_repairs_that_free_two_items_of_one_order_offer_them(
     with closing(Connection(copied)) as other, other.transaction():
         other.script("UPDATE stock SET reserved = 0, fill_due = true WHERE item = 'Desk'")
 
-        mends = repairs.repair_once(shop, ["Door"], BY)
+        made = repairs.repair_once(shop, ["Door"], BY)
 
-    assert [mend.kind for mend in mends] == ["entry", "offer"]
+    assert [done.kind for done in made] == ["entry", "offer"]
 
 
-def test_long_queues_are_mended_in_small_transactions(
+def test_long_queues_are_repaired_in_small_transactions(
     shop: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repairs, "QUEUE_ROWS_AT_ONCE", 2)
@@ -624,9 +624,9 @@ def test_long_queues_are_mended_in_small_transactions(
     decide(shop, *names)
     corrupt(shop, "DELETE FROM backorders WHERE quantity = 9")
 
-    mends = list(repair(shop, BY))
+    made = list(repair(shop, BY))
 
-    assert [mend.what["order_id"] for mend in mends] == names
+    assert [done.what["order_id"] for done in made] == names
     assert audit(shop).holds
 
 
@@ -638,7 +638,7 @@ def test_what_is_beyond_one_repair_comes_with_the_next(
 
     first, second = list(repair(shop, BY)), list(repair(shop, BY))
 
-    assert [mend.item for mend in first + second] == ["ghost 1", "ghost 2", "ghost 3"]
+    assert [done.item for done in first + second] == ["ghost 1", "ghost 2", "ghost 3"]
     assert audit(shop).holds
 
 
@@ -674,8 +674,8 @@ def test_a_repair_waits_for_the_item_and_looks_again(shop: Connection, copied: s
     with closing(Connection(copied)) as other:
         other.run("BEGIN")
         other.script("UPDATE stock SET reserved = reserved - 1 WHERE item = 'Chair'")
-        mends: list[Mend] = []
-        repairing = threading.Thread(target=lambda: mends.extend(repair(shop, BY)))
+        made: list[Repair] = []
+        repairing = threading.Thread(target=lambda: made.extend(repair(shop, BY)))
         repairing.start()
         sql = "SELECT count(*) FROM pg_locks WHERE NOT granted"
         while other.run(sql) == [[0]]:
@@ -683,5 +683,5 @@ def test_a_repair_waits_for_the_item_and_looks_again(shop: Connection, copied: s
         other.run("COMMIT")
         repairing.join()
 
-    assert mends == []
+    assert made == []
     assert audit(shop).holds

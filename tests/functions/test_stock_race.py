@@ -12,7 +12,7 @@ from orderflow.errors import OrderFlowError
 from orderflow.models import ChangeInventory, PlaceOrder
 from orderflow.stock.holds import expire_orders
 from orderflow_cli.audit.checks import Audit, audit
-from orderflow_cli.audit.repair import Mend, repair
+from orderflow_cli.audit.repair import Repair, repair
 from tests.support.function_calls import module_of, own_database, reference
 
 TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
@@ -143,22 +143,22 @@ def test_whatever_runs_at_once_no_commit_breaks_a_promise(postgres: str) -> None
 
 def test_repairs_at_once_with_all_else_mend_everything_and_break_nothing(postgres: str) -> None:
     with own_database(postgres) as url, connected(url) as connection:
-        shop, mends = Shop(url), list[Mend]()
+        shop, made = Shop(url), list[Repair]()
         chance = random.Random(1)
 
-        def spoil_and_mend() -> None:
+        def spoil_and_repair() -> None:
             with connected(url) as own:
                 spoil(own, chance.choice(shop.items))
-                mends.extend(repair(own, "two at once"))
+                made.extend(repair(own, "two at once"))
 
-        run_at_once(shop, spoil_and_mend, runs=2)
+        run_at_once(shop, spoil_and_repair, runs=2)
 
-        mends.extend(repair(connection, "the last"))
+        made.extend(repair(connection, "the last"))
         fill_all(shop, connection)
-        assert "entry" in {mend.kind for mend in mends}
-        # Every entry was told, and nothing remains to be mended.
+        assert "entry" in {done.kind for done in made}
+        # Every entry was told, and nothing remains to be repaired.
         entries = connection.run("SELECT entry FROM stock_ledger WHERE kind = 'repair'")
-        told = sorted(mend.what["entry"] for mend in mends if mend.kind == "entry")
+        told = sorted(done.what["entry"] for done in made if done.kind == "entry")
         assert told == sorted(entry for (entry,) in entries)
         assert differences(audit(connection)) == []
 

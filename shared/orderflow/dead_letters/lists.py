@@ -1,7 +1,6 @@
 """Dead letters: found by filters, what failed last first, and shown one by one."""
 
 import base64
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,21 +62,6 @@ class Place(NamedTuple):
 
 # Before every letter: where the first page starts.
 TOP = Place(datetime.max.replace(tzinfo=UTC), 2**63 - 1)
-_PLACE = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]+\+00:00) (\d{1,19})", re.ASCII)
-
-
-def place_of(page: Page) -> Place:
-    """Return the place below which the page starts; raises `InvalidInput` (422)."""
-    if page.after is None:
-        return TOP
-    found = _PLACE.fullmatch(name_of(page))
-    try:
-        place = found and Place(datetime.fromisoformat(found[1]), int(found[2]))
-    except ValueError as error:
-        raise bad_cursor() from error
-    if not place or place.position > TOP.position:
-        raise bad_cursor()
-    return place
 
 
 def cursor_after(letter: Letter) -> str:
@@ -121,14 +105,14 @@ def parameters_of(wanted: Letters, state: State) -> dict[str, object]:
 
 def letters_of(connection: Connection, ids: Sequence[int]) -> list[Letter]:
     """Return these letters as lists show them, what failed last first."""
-    ((letters,),) = connection.run(SELECT_LETTERS, ids=list(ids))
+    ((letters,),) = connection.run(SELECT_LETTERS, ids=ids)
     found: list[Letter] = orjson.loads(letters)
     return found
 
 
 def letters_page(page: LetterPage, connection: Connection) -> list[Letter]:
     """Return a page of letters; raises `InvalidInput` when its cursor is none."""
-    below = place_of(page)
+    below = _place_of(page)
     with connection.transaction():
         ids = find_letters(connection, page, page.state, below=below, count=page.limit)
         return letters_of(connection, ids)
@@ -144,16 +128,25 @@ def one_letter(letter_id: int, connection: Connection) -> Letter:
     if not rows:
         raise NotFound(f"there is no dead letter {letter_id}")
     letter: Letter = orjson.loads(rows[0][0])
-    data = base64.b64decode(letter.pop("data_base64"))
-    return letter | _shown(data)
-
-
-def _shown(data: bytes) -> Letter:
     try:
-        return {"data": orjson.loads(data)}
-    except orjson.JSONDecodeError:
-        pass
-    try:
-        return {"data": data.decode()}
+        data = base64.b64decode(letter["data_base64"]).decode()
     except UnicodeDecodeError:
-        return {"data_base64": base64.b64encode(data).decode()}
+        return letter
+    del letter["data_base64"]
+    try:
+        return letter | {"data": orjson.loads(data)}
+    except orjson.JSONDecodeError:
+        return letter | {"data": data}
+
+
+def _place_of(page: Page) -> Place:
+    if page.after is None:
+        return TOP
+    at, _, position = name_of(page).rpartition(" ")
+    try:
+        place = Place(datetime.fromisoformat(at), int(position))
+    except ValueError as error:
+        raise bad_cursor() from error
+    if place.last_failed_at.tzinfo is None or not 0 < place.position <= TOP.position:
+        raise bad_cursor()
+    return place

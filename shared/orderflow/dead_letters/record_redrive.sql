@@ -1,15 +1,11 @@
 -- Records who asked for what, and what is to become of the letters, in the order given: each is
 -- discarded now or, where there is a rate, sent at its time.
 WITH chosen AS (
-  SELECT letter, n
-  FROM unnest(CAST(:ids AS bigint[])) WITH ORDINALITY AS chosen (letter, n)
+  SELECT letter, n FROM unnest(CAST(:ids AS bigint[])) WITH ORDINALITY AS chosen (letter, n)
 ),
 recorded AS (
   INSERT INTO redrives (action, asked_by, selection, matched, rate_per_s)
-  SELECT
-    CASE WHEN CAST(:rate_per_s AS integer) IS NULL THEN 'discard' ELSE 'redrive' END,
-    :by, CAST(:selection AS jsonb), count(*), :rate_per_s
-  FROM chosen
+  SELECT :action, :by, CAST(:selection AS jsonb), count(*), CAST(:rate_per_s AS integer) FROM chosen
   RETURNING position, rate_per_s
 ),
 listed AS (

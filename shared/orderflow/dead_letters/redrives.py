@@ -12,7 +12,7 @@ from pydantic import Field
 
 from orderflow.database.connection import Connection, Json, statement
 from orderflow.dead_letters.lists import find_letters, letters_of, parameters_of
-from orderflow.dead_letters.selections import DiscardLetters, LetterFilter, RedriveLetters
+from orderflow.dead_letters.selections import DiscardLetters, LetterFilter
 from orderflow.errors import Conflict, NotFound
 from orderflow.http.pagination import Page, position_of
 
@@ -41,7 +41,7 @@ class Chosen(NamedTuple):
     """The letters that are to be redriven or discarded, and how many can't be or are more."""
 
     ids: list[int]
-    skipped: int = 0
+    skipped: int
     cannot_be_sent: int = 0
     more: bool = False
 
@@ -55,11 +55,20 @@ def redrive(asked: DiscardLetters, connection: Connection) -> dict[str, Any]:
     unknown ids and `Conflict` for ids of letters that can't be sent.
     """
     with connection.transaction():
+        chosen = _by_ids(connection, asked) if asked.ids else _by_filter(connection, asked)
+        ids, counts = chosen.ids, chosen._asdict()
+        counts["matched"] = len(counts.pop("ids"))
         if asked.dry_run:
-            chosen = _chosen(connection, asked, MAX_COUNTED)
-            return _counts(chosen) | _described(connection, chosen.ids)
-        chosen = _chosen(connection, asked, MAX_LETTERS)
-        return _counts(chosen) | _recorded(connection, asked, chosen.ids)
+            ((kinds,),) = connection.run(COUNT_LETTERS, ids=ids, count=MAX_KINDS_SHOWN)
+            first = letters_of(connection, ids[:MAX_LETTERS_SHOWN])
+            return counts | {"kinds": orjson.loads(kinds), "first": first[::-1]}
+        if not ids:
+            return counts | {"redrive": None, "last_send_at": None}
+        parameters = {"by": asked.by, "selection": Json(asked.selection()), "action": asked.action}
+        ((recorded,),) = connection.run(
+            RECORD_REDRIVE, ids=ids, rate_per_s=asked.rate, **parameters
+        )
+        return counts | dict(orjson.loads(recorded))
 
 
 def redrives_page(page: Page, connection: Connection) -> list[dict[str, Any]]:
@@ -68,28 +77,6 @@ def redrives_page(page: Page, connection: Connection) -> list[dict[str, Any]]:
     ((redrives,),) = connection.run(SELECT_REDRIVES, below=below, count=page.limit)
     found: list[dict[str, Any]] = orjson.loads(redrives)
     return found
-
-
-def _chosen(connection: Connection, asked: DiscardLetters, limit: int) -> Chosen:
-    sends = isinstance(asked, RedriveLetters)
-    if asked.ids is not None:
-        ids = [*dict.fromkeys(asked.ids)]
-        letters = _examined(connection, asked, ids)
-        _refuse(ids, letters, sends=sends)
-        allowed = {"kept", "redriven", "settled"} | ({"discarded"} if sends else set())
-        taken = [letter.id for letter in letters if letter.state in allowed and not letter.waits]
-        return Chosen(taken, skipped=len(ids) - len(taken))
-    wanted = asked.wanted()
-    find = partial(find_letters, connection, wanted, wanted.state)
-    ids = find(count=limit + 1, sendable=sends)
-    letters = _examined(connection, asked, ids[:limit])
-    taken = [letter.id for letter in letters if letter.state == wanted.state and not letter.waits]
-    return Chosen(
-        taken,
-        skipped=len(letters) - len(taken),
-        cannot_be_sent=_unsendable(connection, wanted) if sends else 0,
-        more=len(ids) > limit,
-    )
 
 
 class _Letter(NamedTuple):
@@ -102,6 +89,35 @@ class _Letter(NamedTuple):
     waits: bool
 
 
+def _by_ids(connection: Connection, asked: DiscardLetters) -> Chosen:
+    ids = [*dict.fromkeys(asked.ids or ())]
+    letters = _examined(connection, asked, ids)
+    if unknown := [str(i) for i in sorted(set(ids) - {letter.id for letter in letters})]:
+        more = f" and {len(unknown) - MAX_NAMED} more" if len(unknown) > MAX_NAMED else ""
+        raise NotFound(f"there is no dead letter {', '.join(unknown[:MAX_NAMED])}{more}")
+    allowed = {"kept", "redriven", "settled"}
+    if asked.action == "redrive":
+        allowed |= {"discarded"}
+        if whys := [_why_not(letter) for letter in letters if not letter.sendable]:
+            raise Conflict(f"{len(whys)} can't be sent again: {'; '.join(whys[:MAX_NAMED])}")
+    taken = [letter.id for letter in letters if letter.state in allowed and not letter.waits]
+    return Chosen(taken, skipped=len(ids) - len(taken))
+
+
+def _by_filter(connection: Connection, asked: DiscardLetters) -> Chosen:
+    limit = MAX_COUNTED if asked.dry_run else MAX_LETTERS
+    wanted, sends = asked.filter or LetterFilter(state="kept"), asked.action == "redrive"
+    find = partial(find_letters, connection, wanted, wanted.state)
+    ids = find(count=limit + 1, sendable=sends)
+    letters = _examined(connection, asked, ids[:limit])
+    taken = [letter.id for letter in letters if letter.state == wanted.state and not letter.waits]
+    unsendable = 0
+    if sends:
+        parameters = parameters_of(wanted, wanted.state)
+        ((unsendable,),) = connection.run(COUNT_UNSENDABLE, **parameters, count=MAX_COUNTED)
+    return Chosen(taken, len(letters) - len(taken), unsendable, more=len(ids) > limit)
+
+
 def _examined(connection: Connection, asked: DiscardLetters, ids: list[int]) -> list[_Letter]:
     if not asked.dry_run:
         connection.run(LOCK_LETTERS, ids=ids)
@@ -109,48 +125,8 @@ def _examined(connection: Connection, asked: DiscardLetters, ids: list[int]) -> 
     return [_Letter(*letter) for letter in orjson.loads(letters)]
 
 
-def _refuse(ids: list[int], letters: list[_Letter], *, sends: bool) -> None:
-    if unknown := [*dict.fromkeys(ids).keys() - {letter.id for letter in letters}]:
-        raise NotFound(f"there is no dead letter {_named(sorted(unknown))}")
-    if sends and (lacking := [letter for letter in letters if not letter.sendable]):
-        whys = "; ".join(map(_why_not, lacking[:MAX_NAMED]))
-        raise Conflict(f"{len(lacking)} can't be sent again: {whys}")
-
-
-def _named(ids: list[int]) -> str:
-    more = f" and {len(ids) - MAX_NAMED} more" if len(ids) > MAX_NAMED else ""
-    return ", ".join(map(str, ids[:MAX_NAMED])) + more
-
-
 def _why_not(letter: _Letter) -> str:
     if letter.topic is None:
         return f"{letter.id} does not say which topic it came from"
     where = f"{letter.topic}, partition {letter.partition}, offset {letter.offset}"
     return f"{letter.id} is kept without the end of its data; the record is in topic {where}"
-
-
-def _unsendable(connection: Connection, wanted: LetterFilter) -> int:
-    parameters = parameters_of(wanted, wanted.state)
-    ((count,),) = connection.run(COUNT_UNSENDABLE, **parameters, count=MAX_COUNTED)
-    return int(count)
-
-
-def _counts(chosen: Chosen) -> dict[str, Any]:
-    counts = chosen._asdict()
-    return {"matched": len(counts.pop("ids")), **counts}
-
-
-def _described(connection: Connection, ids: list[int]) -> dict[str, Any]:
-    ((kinds,),) = connection.run(COUNT_LETTERS, ids=ids, count=MAX_KINDS_SHOWN)
-    first = letters_of(connection, ids[:MAX_LETTERS_SHOWN])
-    return {"kinds": orjson.loads(kinds), "first": first[::-1]}
-
-
-def _recorded(connection: Connection, asked: DiscardLetters, ids: list[int]) -> dict[str, Any]:
-    if not ids:
-        return {"redrive": None, "last_send_at": None}
-    rate = asked.rate_per_s if isinstance(asked, RedriveLetters) else None
-    parameters = {"by": asked.by, "selection": Json(asked.selection()), "rate_per_s": rate}
-    ((recorded,),) = connection.run(RECORD_REDRIVE, ids=ids, **parameters)
-    found: dict[str, Any] = orjson.loads(recorded)
-    return found

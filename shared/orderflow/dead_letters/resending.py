@@ -1,11 +1,10 @@
-"""Sends dead letters again whose time has come, and forgets those that were settled long ago.
+"""Sends dead letters again whose time has come, and deletes those that were settled long ago.
 
 A redriven event is the event as it came: its id, source, data and every attribute, so that who has
 seen it knows it again.
 """
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -35,13 +34,11 @@ BYTES_AT_ONCE = 32 * 1024 * 1024  # of data a step, held twice
 MAX_TRIES = 400  # at most 4 minutes apart (`claim_due_letters.sql`): a day and two hours
 REPORTED_WITHIN_S = 8.0  # above the producer's own limit, after which it reports a failure
 LOOKED_AT = 2_000  # letters of each kind a tick, those that failed last: some milliseconds
-FORGOTTEN_AT_ONCE = 500  # of each kind a tick: what is left goes with the next
+PURGED_AT_ONCE = 500  # of each kind a tick: what is left goes with the next
 
 # No other try will have another answer.
 _FINAL = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.TOPIC_EXCEPTION}
 _NO_REPORT = KafkaError(KafkaError._TIMED_OUT)
-
-_OURS = "orderflow."
 
 
 class DueLetter(NamedTuple):
@@ -56,8 +53,8 @@ class DueLetter(NamedTuple):
 
 
 async def purge_and_redrive() -> int:
-    """Do a tick's share: forget what was settled, send what is due; return how many went."""
-    await worker().submit(_forget)
+    """Do a tick's share: delete what was settled, send what is due; return how many went."""
+    await worker().submit(_purge)
     return await send_due()
 
 
@@ -83,19 +80,20 @@ async def send_due_once() -> tuple[int, int]:
     letters = await worker().submit(_claim)
     if not letters:
         return 0, 0
-    errors = await _send(letters)
+    reports = [outbox().send(due.topic, to_kafka(due.attributes, due.data)) for due in letters]
+    await asyncio.wait(reports, timeout=REPORTED_WITHIN_S)
+    errors = [report.result() if report.done() else _NO_REPORT for report in reports]
     told = [
         {
-            "redrive": letter.redrive,
-            "letter": letter.letter,
+            "redrive": due.redrive,
+            "letter": due.letter,
             "error": error and error.str(),
             "final": error is not None and error.code() in _FINAL,
         }
-        for letter, error in zip(letters, errors, strict=True)
+        for due, error in zip(letters, errors, strict=True)
     ]
-    await worker().submit(
-        lambda connection: connection.run(SETTLE_SENT, told=Json(told), tries=MAX_TRIES)
-    )
+    parameters = {"told": Json(told), "tries": MAX_TRIES}
+    await worker().submit(lambda connection: connection.run(SETTLE_SENT, **parameters))
     return len(letters), sum(error is None for error in errors)
 
 
@@ -107,41 +105,28 @@ def to_kafka(attributes: dict[str, str], data: bytes) -> KafkaMessage:
         headers["content-type"] = content_type
     if traceparent := attributes.get("traceparent"):
         headers["traceparent"] = traceparent.encode()
-    return KafkaMessage(headers, _key(attributes), data)
-
-
-def _key(attributes: dict[str, str]) -> bytes | None:
     of_type = attributes.get("type", "")
-    names = ["partitionkey", "key"] + ["subject"] * (of_type != PLAIN_RECORD)
+    names = ("partitionkey", "key") + (() if of_type == PLAIN_RECORD else ("subject",))
     key = next((attributes[name] for name in names if attributes.get(name)), None)
-    if key is None:
-        return None
-    # Only our own attributes are percent-encoded: Knative neither does nor undoes it.
-    return (unquote(key) if of_type.startswith(_OURS) else key).encode()
+    if key is not None and of_type.startswith("orderflow."):
+        key = unquote(key)  # only ours are percent-encoded: Knative neither does nor undoes it
+    return KafkaMessage(headers, None if key is None else key.encode(), data)
 
 
-def _forget(connection: Connection) -> None:
+def _purge(connection: Connection) -> None:
     connection.run(SETTLE_LETTERS, count=LOOKED_AT)
     for sql in (DELETE_SETTLED, DELETE_OLD_ATTEMPTS):
-        connection.run(sql, count=FORGOTTEN_AT_ONCE)
+        connection.run(sql, count=PURGED_AT_ONCE)
 
 
 def _claim(connection: Connection) -> list[DueLetter]:
+    limits = {"count": SENT_AT_ONCE, "step_s": STEP_ALLOWS_S, "bytes": BYTES_AT_ONCE}
     with connection.transaction():
-        limits = {"count": SENT_AT_ONCE, "step_s": STEP_ALLOWS_S, "bytes": BYTES_AT_ONCE}
-        rows = connection.run(CLAIM_DUE_LETTERS, **limits)
         letters = [
             DueLetter(redrive, letter, event_id, topic, orjson.loads(attributes), bytes(data))
-            for redrive, letter, event_id, topic, attributes, data in rows
+            for redrive, letter, event_id, topic, attributes, data in connection.run(
+                CLAIM_DUE_LETTERS, **limits
+            )
         ]
-        if letters:
-            forget_attempts(connection, [letter.event_id for letter in letters])
+        forget_attempts(connection, [due.event_id for due in letters])
     return letters
-
-
-async def _send(letters: Sequence[DueLetter]) -> list[KafkaError | None]:
-    reports = [
-        outbox().send(letter.topic, to_kafka(letter.attributes, letter.data)) for letter in letters
-    ]
-    await asyncio.wait(reports, timeout=REPORTED_WITHIN_S)
-    return [report.result() if report.done() else _NO_REPORT for report in reports]

@@ -1,1 +1,1 @@
-"""The proof, from the database, that all promises hold, and the mending of what does not."""
+"""The proof, from the database, that all promises hold, and the repair of what does not."""

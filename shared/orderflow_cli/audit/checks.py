@@ -5,9 +5,10 @@ no lock that a writer waits for.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import orjson
@@ -24,17 +25,28 @@ ANSWER_TIMEOUT_S = 310.0  # above the limit of a statement in begin_audit.sql
 # Takes how many checks are done, and of how many.
 Report = Callable[[int, int], None]
 
-_REPAIR = "orderflow audit --repair --by NAME mends it by entries of the ledger."
+_REPAIR = "orderflow audit --repair --by NAME repairs it by entries of the ledger."
 _RESTORE = "No program can know what happened: compare with a backup and with the log."
 
 
 class Check(NamedTuple):
-    """One thing that must be so; `remedy` is what to do when it is not."""
+    """One thing that must be so; `remedy` is what to do when it is not.
+
+    `parameters` are the statement's own, beside how many rows it shows.
+    """
 
     name: str
     promise: str
     sql: str
     remedy: str
+    parameters: Mapping[str, object] = MappingProxyType({})
+
+
+def _walks(path: tuple[Status, ...] = ("pending",)) -> Iterator[str]:
+    # Every way through the statuses that the moves allow; none leads back, so all end.
+    yield " ".join(path)
+    for enters in MOVES[path[-1]]:
+        yield from _walks((*path, enters))
 
 
 CHECKS = (
@@ -61,6 +73,7 @@ CHECKS = (
         "every order is where its history leads, by allowed moves",
         statement(_HERE / "check_history.sql"),
         _RESTORE,
+        {"walks": list(_walks())},
     ),
     Check(
         "movements",
@@ -156,14 +169,6 @@ def audit(
 
 
 def _finding(connection: Connection, check: Check, shown: int) -> Finding:
-    told = {"walks": list(_walks())} if ":walks" in check.sql else {}
-    ((answer,),) = connection.run(check.sql, shown=shown, **told)
+    ((answer,),) = connection.run(check.sql, shown=shown, **check.parameters)
     found = orjson.loads(answer)
     return Finding(check.name, check.promise, remedy=check.remedy, **found)
-
-
-def _walks(path: tuple[Status, ...] = ("pending",)) -> Iterator[str]:
-    # Every way through the statuses that the moves allow; none leads back, so all end.
-    yield " ".join(path)
-    for enters in MOVES[path[-1]]:
-        yield from _walks((*path, enters))

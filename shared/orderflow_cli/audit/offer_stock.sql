@@ -1,5 +1,5 @@
 -- Marks locked items of which an order waits that fits, so that sweep has them offered to it. Of
--- what was just mended it need not fit but for this item: another repair may free the others now.
+-- what was just repaired it need not fit but for this item: another repair may free the others now.
 UPDATE stock SET fill_due = true
 WHERE item = ANY(CAST(:items AS text[]))
   AND NOT fill_due
@@ -8,7 +8,7 @@ WHERE item = ANY(CAST(:items AS text[]))
     WHERE backorders.item = stock.item
       AND backorders.quantity <= stock.on_hand - stock.reserved
       AND (
-        stock.item = ANY(CAST(:mended AS text[]))
+        stock.item = ANY(CAST(:repaired AS text[]))
         OR NOT EXISTS (
           SELECT FROM short_backorders WHERE short_backorders.position = backorders.position
         )

@@ -1,4 +1,4 @@
-"""Mends what an audit found, where the database itself says what is right; each mend is told.
+"""Repairs what an audit found, where the database itself says what is right; each repair is told.
 
 What is on hand is what the row in `stock` says: a figure that somebody set. What is reserved is
 what confirmed orders hold. The queue of backorders is the lines of the backordered orders. All
@@ -12,34 +12,35 @@ from typing import Any, NamedTuple
 
 from orderflow.database.connection import Connection, retrying, statement
 from orderflow.errors import ConfigurationError
+from orderflow.stock.moves import mark_shortages
 from orderflow_cli.audit.checks import CHECKS, Audit, audit
 
 _HERE = Path(__file__).parent
 BEGIN_REPAIR = statement(_HERE / "begin_repair.sql")
-RESTORE_SHELVES = statement(_HERE / "restore_shelves.sql")
-LOCK_SHELVES = statement(_HERE / "lock_shelves.sql")
-MEND_STOCK = statement(_HERE / "mend_stock.sql")
-MEND_BACKORDERS = statement(_HERE / "mend_backorders.sql")
+RESTORE_STOCK = statement(_HERE / "restore_stock.sql")
+LOCK_STOCK = statement(_HERE / "lock_stock.sql")
+REPAIR_STOCK = statement(_HERE / "repair_stock.sql")
+REPAIR_BACKORDERS = statement(_HERE / "repair_backorders.sql")
 OFFER_STOCK = statement(_HERE / "offer_stock.sql")
 
-MENDABLE = {"ledger", "reservations", "backorders", "waiting"}
+REPAIRABLE = {"ledger", "reservations", "backorders", "waiting"}
 MAX_DIFFERENCES = 10_000  # of each check a repair: what is left comes with the next
 ITEMS_AT_ONCE = 20  # a transaction: writers of these items wait for it
-QUEUE_ROWS_AT_ONCE = 1_000  # mended a transaction, for the same reason
+QUEUE_ROWS_AT_ONCE = 1_000  # repaired a transaction, for the same reason
 MAX_PASSES = 100  # over the same items, so 100,000 rows of their queues
 MAX_NAME_LENGTH = 200
 
 
-class Mend(NamedTuple):
-    """One thing that was mended: an entry of the ledger, a row of the queue, or stock offered."""
+class Repair(NamedTuple):
+    """One thing that was repaired: an entry of the ledger, a row of the queue, or stock offered."""
 
     kind: str
     item: str
     what: dict[str, Any]
 
 
-def repair(connection: Connection, by: str) -> Iterator[Mend]:
-    """Mend what can be mended, in small transactions, and yield each mend once it is committed.
+def repair(connection: Connection, by: str) -> Iterator[Repair]:
+    """Repair what can be repaired, in small transactions, and yield each once it is committed.
 
     `by` is who answers for it, as `signed` returns it; every entry of the ledger says so.
     """
@@ -64,20 +65,21 @@ def differing(found: Audit) -> list[str]:
     return sorted({*waited_for, *(row["item"] for row in rows if "item" in row)})
 
 
-def repair_once(connection: Connection, items: Sequence[str], by: str) -> list[Mend]:
-    """Lock a few items, look again, and mend what still differs; all of it or nothing."""
+def repair_once(connection: Connection, items: Sequence[str], by: str) -> list[Repair]:
+    """Lock a few items, look again, and repair what still differs; all of it or nothing."""
     items = list(items)
     with connection.transaction():
         connection.script(BEGIN_REPAIR)
-        restored = [item for (item,) in connection.run(RESTORE_SHELVES, items=items)]
-        connection.run(LOCK_SHELVES, items=items)
-        entries = connection.run(MEND_STOCK, items=items, restored=restored, by=by)
-        queued = connection.run(MEND_BACKORDERS, items=items, count=QUEUE_ROWS_AT_ONCE)
-        mends = [_mend("entry", _ENTRY, row) for row in entries]
-        mends += [_mend("backorder", _QUEUED, row) for row in queued]
-        mended = sorted({mend.item for mend in mends})
-        offered = connection.run(OFFER_STOCK, items=items, mended=mended)
-    return mends + [_mend("offer", _OFFERED, row) for row in offered]
+        restored = [item for (item,) in connection.run(RESTORE_STOCK, items=items)]
+        connection.run(LOCK_STOCK, items=items)
+        entries = connection.run(REPAIR_STOCK, items=items, restored=restored, by=by)
+        queued = connection.run(REPAIR_BACKORDERS, items=items, count=QUEUE_ROWS_AT_ONCE)
+        made = [_repair_of("entry", _ENTRY, row) for row in entries]
+        made += [_repair_of("backorder", _QUEUED, row) for row in queued]
+        repaired = sorted({done.item for done in made})
+        mark_shortages(connection, items)
+        offered = connection.run(OFFER_STOCK, items=items, repaired=repaired)
+    return made + [_repair_of("offer", _OFFERED, row) for row in offered]
 
 
 _ENTRY = "entry", "item", "on_hand_change", "reserved_change", "reason"
@@ -85,19 +87,19 @@ _QUEUED = "order_id", "item", "queued", "ordered"
 _OFFERED = ("item",)
 
 
-def _repair_items(connection: Connection, items: Sequence[str], by: str) -> Iterator[Mend]:
+def _repair_items(connection: Connection, items: Sequence[str], by: str) -> Iterator[Repair]:
     for _ in range(MAX_PASSES):
-        mends = retrying(partial(repair_once, connection, items, by))
-        yield from mends
-        if sum(mend.kind == "backorder" for mend in mends) < QUEUE_ROWS_AT_ONCE:
+        made = retrying(partial(repair_once, connection, items, by))
+        yield from made
+        if sum(done.kind == "backorder" for done in made) < QUEUE_ROWS_AT_ONCE:
             return
 
 
 def _look(connection: Connection) -> Audit:
-    checks = [check for check in CHECKS if check.name in MENDABLE]
+    checks = [check for check in CHECKS if check.name in REPAIRABLE]
     return audit(connection, checks=checks, shown=MAX_DIFFERENCES)
 
 
-def _mend(kind: str, columns: Sequence[str], row: Sequence[Any]) -> Mend:
+def _repair_of(kind: str, columns: Sequence[str], row: Sequence[Any]) -> Repair:
     what = dict(zip(columns, row, strict=True))
-    return Mend(kind, what["item"], what)
+    return Repair(kind, what["item"], what)

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from orderflow_cli.audit.checks import Audit, Finding
-from orderflow_cli.audit.repair import Mend
+from orderflow_cli.audit.repair import Repair
 
 
 def show_audit(console: Console, audited: Audit) -> None:
@@ -29,13 +29,13 @@ def show_audit(console: Console, audited: Audit) -> None:
     console.print(f"{verdict}, after {audited.seconds:.1f} s")
 
 
-def show_mend(console: Console, mend: Mend) -> None:
-    """Print one thing that was mended."""
-    line = _MENDED[mend.kind].format(**{name: value or 0 for name, value in mend.what.items()})
-    console.print(f"mended [bold]{escape(mend.item)}[/bold]: {escape(line)}", soft_wrap=True)
+def show_repair(console: Console, done: Repair) -> None:
+    """Print one thing that was repaired."""
+    line = _REPAIRED[done.kind].format(**{name: value or 0 for name, value in done.what.items()})
+    console.print(f"repaired [bold]{escape(done.item)}[/bold]: {escape(line)}", soft_wrap=True)
 
 
-_MENDED = {
+_REPAIRED = {
     "entry": "ledger entry {entry}, on hand {on_hand_change:+}, reserved {reserved_change:+}; "
     "{reason}",
     "backorder": "order {order_id} waited for {queued} and waits for {ordered}",

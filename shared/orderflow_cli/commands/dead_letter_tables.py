@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from orderflow.dead_letters.selections import DiscardLetters, RedriveLetters
+from orderflow.dead_letters.selections import DiscardLetters
 from orderflow_cli.output import say, say_table
 
 Row = dict[str, Any]
@@ -49,17 +49,17 @@ def show_redrives(redrives: list[Row]) -> None:
 def show_outcome(asked: DiscardLetters, done: Row) -> None:
     """Print what was done or, after a dry run, what would be."""
     letters = f"{done['matched']:,} letter{'s' * (done['matched'] != 1)}"
-    becomes = "redriven" if isinstance(asked, RedriveLetters) else "discarded"
+    becomes = {"redrive": "redriven", "discard": "discarded"}[asked.action]
     if asked.dry_run:
         say(f"{letters} would be {becomes}")
         _show_matched(done)
     elif not done["matched"]:
         say(f"no letter to be {becomes}")
-    elif isinstance(asked, RedriveLetters):
+    elif asked.rate is not None:
         rest = ""
-        if done["matched"] > asked.rate_per_s:
+        if done["matched"] > asked.rate:
             last = _time(done["last_send_at"])
-            rest = f"; at {asked.rate_per_s} a second, so the last one at {last}"
+            rest = f"; at {asked.rate} a second, so the last one at {last}"
         say(f"redrive {done['redrive']}: {letters} sent by the next sweep, within 10 s{rest}")
     else:
         say(f"discard {done['redrive']}: {letters} discarded")

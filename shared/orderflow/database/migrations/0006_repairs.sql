@@ -1,4 +1,4 @@
--- What an audit mends is an entry of the ledger like every other movement, with its reason.
+-- What an audit repairs is an entry of the ledger like every other movement, with its reason.
 
 ALTER TABLE stock_ledger
   ADD COLUMN reason text,

@@ -1,6 +1,6 @@
 -- Brings locked items' ledger to what is on hand by their row, and row and ledger to what confirmed
--- orders hold; each item that is mended gets one entry that says so. More than is on hand cannot be
--- promised, whoever asks: where orders hold more, and more than is reserved, reserved stays.
+-- orders hold; each item that is repaired gets one entry that says so. More than is on hand cannot
+-- be promised, whoever asks: where orders hold more, and more than is reserved, reserved stays.
 WITH wanted AS MATERIALIZED (
   SELECT unnest(CAST(:items AS text[])) AS item
 ),
@@ -24,19 +24,19 @@ known AS MATERIALIZED (
 ),
 target AS MATERIALIZED (
   SELECT
-    known.*, mendable, on_hand - on_hand_by_ledger AS on_hand_change,
-    CASE WHEN mendable THEN held - reserved_by_ledger ELSE 0 END AS reserved_change
-  FROM known, LATERAL (SELECT held <= on_hand OR held <= reserved AS mendable) AS may
+    known.*, repairable, on_hand - on_hand_by_ledger AS on_hand_change,
+    CASE WHEN repairable THEN held - reserved_by_ledger ELSE 0 END AS reserved_change
+  FROM known, LATERAL (SELECT held <= on_hand OR held <= reserved AS repairable) AS may
 ),
 off AS MATERIALIZED (
   SELECT * FROM target
-  WHERE on_hand_change <> 0 OR reserved_change <> 0 OR (mendable AND reserved <> held)
+  WHERE on_hand_change <> 0 OR reserved_change <> 0 OR (repairable AND reserved <> held)
     OR item = ANY(CAST(:restored AS text[]))
 ),
 brought AS (
   UPDATE stock SET reserved = off.held
   FROM off
-  WHERE stock.item = off.item AND mendable AND stock.reserved <> off.held
+  WHERE stock.item = off.item AND repairable AND stock.reserved <> off.held
 )
 INSERT INTO stock_ledger (item, kind, on_hand_change, reserved_change, reason, occurred_at)
 SELECT
