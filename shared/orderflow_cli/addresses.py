@@ -29,20 +29,24 @@ def addresses(data: Path, postgres_url: str | None, kafka: str | None) -> tuple[
 
 def database_address(data: Path, given: str | None, *, flags: str = "--postgres") -> str:
     """Return the database's URL; raises `ConfigurationError` if none is known."""
-    if given is None and (port := _port(data, "PostgreSQL")):
+    if given is not None:
+        return database_url(given)
+    if port := _port(data, "PostgreSQL"):
         return postgres.url(port)
     try:
-        return database_url(given)
+        return read(DatabaseSettings).database_url
     except MissingSetting as error:
         raise _unknown(data, flags, "DATABASE_URL") from error
 
 
 def kafka_address(data: Path, given: str | None) -> str:
     """Return the brokers; raises `ConfigurationError` if none are known."""
-    if given is None and (port := _port(data, "Broker")):
+    if given is not None:
+        return kafka_servers(given)
+    if port := _port(data, "Broker"):
         return broker.servers(port)
     try:
-        return kafka_servers(given)
+        return read(KafkaSettings).kafka_bootstrap_servers
     except MissingSetting as error:
         raise _unknown(data, "--kafka", "KAFKA_BOOTSTRAP_SERVERS") from error
 
@@ -56,13 +60,8 @@ def command_target(data: Path, postgres_url: str | None, gateway: str | None) ->
     return Target(found, () if data == DATA else ("--data", str(data)))
 
 
-def database_url(given: str | None) -> str:
-    """Return the URL given with `--postgres`, else that of the environment.
-
-    Raises `ConfigurationError` when it is missing or not a URL of a PostgreSQL.
-    """
-    if given is None:
-        return read(DatabaseSettings).database_url
+def database_url(given: str) -> str:
+    """Return what `--postgres` says; raises `ConfigurationError` if that is no PostgreSQL's URL."""
     try:
         return DatabaseSettings(database_url=given).database_url
     except ValidationError as error:
@@ -70,14 +69,11 @@ def database_url(given: str | None) -> str:
         raise ConfigurationError(wrong) from error
 
 
-def kafka_servers(given: str | None) -> str:
-    """Return the brokers given with `--kafka`, else those of the environment.
-
-    Raises `ConfigurationError` when there are none.
-    """
-    if given == "":
+def kafka_servers(given: str) -> str:
+    """Return what `--kafka` says; raises `ConfigurationError` if that is nothing."""
+    if not given:
         raise ConfigurationError("give --kafka as host:port[,host:port...]")
-    return given or read(KafkaSettings).kafka_bootstrap_servers
+    return given
 
 
 def _port(data: Path, kind: Kind) -> int | None:

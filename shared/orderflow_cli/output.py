@@ -24,7 +24,11 @@ def say_json(outcome: object) -> None:
 
 
 def say_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; None is an empty cell."""
+    """Print a table, or that it has no row; None is an empty cell."""
+    rows = list(rows)
+    if not rows:
+        say("none")
+        return
     table = Table()
     for column in columns:
         table.add_column(column, overflow="fold")

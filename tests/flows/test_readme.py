@@ -73,7 +73,9 @@ def told(printed: str) -> set[tuple[str, str]]:
 
 
 def test_the_session_is_what_happens(shop: Shop) -> None:
-    typed = re.findall(r"^\$ (curl (?:.*\\\n)*.*)\n((?:[{ ].*\n)+)", SESSION, re.MULTILINE)
+    typed = re.findall(
+        r"^\$ (?:sleep 1; )?(curl (?:.*\\\n)*.*)\n((?:[{ ].*\n)+)", SESSION, re.MULTILINE
+    )
     assert len(typed) == 4
 
     for command, printed in typed:

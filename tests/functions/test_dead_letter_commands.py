@@ -43,6 +43,11 @@ def test_the_list_is_a_table_or_json(database: Connection, dead_letters: Command
     assert (letter["id"], letter["order_id"]) == (letter_id, "o [bold]1")
 
 
+def test_an_empty_list_says_so(dead_letters: Command) -> None:
+    assert dead_letters("list", "--type", reference("type")).stdout == "none\n"
+    assert dead_letters("list", "--type", reference("type"), "--json").stdout == "[]\n"
+
+
 def test_filters_are_options(database: Connection, dead_letters: Command) -> None:
     of_type, order_id = reference("type"), reference("order")
     early = (datetime.now(UTC) - timedelta(hours=2)).isoformat()

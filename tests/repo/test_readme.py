@@ -54,6 +54,22 @@ def test_the_diagram_is_the_table_of_moves() -> None:
     assert drawn == {(leaves, enters) for leaves, to in MOVES.items() for enters in to}
 
 
+def test_the_map_of_the_code_names_every_folder() -> None:
+    told = README.partition("## How it works")[2].partition("\n## ")[0]
+    places = ["shared/orderflow", "shared/orderflow_cli", "infra", "tests"]
+    folders = [path for place in places for path in (ROOT / place).iterdir() if path.is_dir()]
+
+    unnamed = {path.name for path in folders if f"{path.name}`" not in told}
+    assert unnamed <= {"__pycache__"}
+
+
+def test_every_link_leads_to_a_file() -> None:
+    links = re.findall(r"\]\((?!https?:)([^)]+)\)", README)
+
+    assert len(links) >= 2
+    assert [link for link in links if not (ROOT / link).is_file()] == []
+
+
 def test_every_path_it_names_exists() -> None:
     named = re.findall(r"`((?:functions|shared|infra|tests)/[\w./-]+)`", README)
 
