@@ -24,17 +24,18 @@ STORED_WITHIN_S = 10.0
 
 async def invoke(given: argparse.Namespace) -> int:
     """Send what the command line says; returns the exit status."""
-    running = read_state(given.data)["components"]
+    kind = "Broker" if given.topic else "Service"
+    components = read_state(given.data)["components"]
+    ports = {found["name"]: found["port"] for found in components if found["kind"] == kind}
     if given.topic:
-        ports = [component["port"] for component in running if component["kind"] == "Broker"]
         if not (given.kafka or ports):
             raise LocalRuntimeError(f"no broker runs in {given.data}: give --kafka SERVERS")
-        return _produce(given.kafka or f"{LOOPBACK}:{ports[0]}", given)
-    services = {c["name"]: c["port"] for c in running if c["kind"] == "Service"}
-    if given.target not in services:
-        known = f"there is {', '.join(services)}" if services else f"nothing runs in {given.data}"
+        _produce(given.kafka or f"{LOOPBACK}:{ports['broker']}", given)
+        return 0
+    if given.target not in ports:
+        known = f"there is {', '.join(ports)}" if ports else f"nothing runs in {given.data}"
         raise LocalRuntimeError(f"no Service {given.target} runs: {known}")
-    return await _post(f"http://{LOOPBACK}:{services[given.target]}", given)
+    return await _post(f"http://{LOOPBACK}:{ports[given.target]}", given)
 
 
 async def _post(address: str, given: argparse.Namespace) -> int:
@@ -51,33 +52,27 @@ async def _post(address: str, given: argparse.Namespace) -> int:
     return 0 if is_success(answer.status) else 1
 
 
-def _produce(servers: str, given: argparse.Namespace) -> int:
+def _produce(servers: str, given: argparse.Namespace) -> None:
     event = _event(given)
     headers: dict[str, str | bytes | None] = {}
     if given.type:
         headers = {f"ce_{name}": value for name, value in event.attributes.items()}
         headers["content-type"] = event.content_type
-    failed: list[KafkaError] = []
+    outcome = ["no answer"]
 
     def stored(error: KafkaError | None, message: Message) -> None:
-        if error is not None:
-            failed.append(error)
-        else:
+        outcome[:] = [str(error)] if error else []
+        if not error:
             place = f"partition {message.partition()}, offset {message.offset()}"
             sys.stdout.write(f"{given.target}: {place}\n")
 
     limits = {"message.timeout.ms": int(STORED_WITHIN_S * 1000), "log_level": 0}
     producer = Producer({"bootstrap.servers": servers, **limits})
-    producer.produce(
-        given.target,
-        event.data,
-        key=given.key,
-        headers=headers,
-        on_delivery=stored,
-    )
-    if producer.flush(STORED_WITHIN_S + 1.0) or failed:
-        raise LocalRuntimeError(f"{servers} took nothing: {failed[0] if failed else 'no answer'}")
-    return 0
+    record = {"key": given.key, "headers": headers, "on_delivery": stored}
+    producer.produce(given.target, event.data, **record)
+    producer.flush(STORED_WITHIN_S + 1.0)
+    if outcome:
+        raise LocalRuntimeError(f"{servers} took nothing: {outcome[0]}")
 
 
 def _event(given: argparse.Namespace) -> Event:
@@ -86,9 +81,8 @@ def _event(given: argparse.Namespace) -> Event:
         "id": str(uuid.uuid4()),
         "source": "/knative-local/invoke",
         "type": given.type or EVENT_TYPE,
+        **({"partitionkey": given.key} if given.key else {}),
     }
-    if given.key:
-        attributes["partitionkey"] = given.key
     try:
         json.loads(given.event_data)
     except ValueError:

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
@@ -12,7 +13,6 @@ from knative_local.child import until_stopped
 from knative_local.manifests.loader import Manifests, load_manifests
 from knative_local.ports import accepts, free_port
 from knative_local.runtime import Runtime
-from knative_local.supervisor.spec import Command
 from knative_local.supervisor.supervisor import Supervisor
 
 REACHED_WITHIN_S = 1.0  # a TCP connection to the Kafka of a manifest
@@ -23,6 +23,9 @@ async def run(given: argparse.Namespace) -> None:
     manifests, broker_port = load_manifests(given.manifests), free_port()
     away = set() if given.kafka else await _unreachable(manifests)
     stand_ins = {servers: broker.servers(broker_port) for servers in away}
+    # Functions that are told of the same servers as the sources get what stands in for them.
+    variables = [variable for found in manifests.services for variable in found.container.env]
+    told = {v.name: stand_ins[v.value] for v in variables if v.value in stand_ins}
     runtime = Runtime(
         manifests=manifests,
         paths=given.manifests,
@@ -31,22 +34,27 @@ async def run(given: argparse.Namespace) -> None:
         port=given.port,
         kafka=given.kafka,
         stand_ins=stand_ins,
-        overrides=_overrides(manifests, stand_ins) | dict(given.env),
+        overrides=told | dict(given.env),
         watch=given.watch,
     )
-    http: list[list[Command]] = [runtime.services(), runtime.gateway()]
+    http = [runtime.services(), runtime.gateway()]
     if away:
         served = [source for source in manifests.kafka_sources if source.servers in away]
         topics = {topic for source in served for topic in source.spec.topics}
         http.insert(0, [broker.broker_command(broker_port, sorted(topics))])
     async with Supervisor(given.data, log_format=given.log_format) as supervisor:
-        for stage in http:
+        for stage in (*http, runtime.sources()):
             supervisor.add(*stage)
-        supervisor.add(*runtime.sources())
 
         async def start() -> None:
             await supervisor.start(len(http))
-            _say(banner(runtime, given.data), runtime, given.log_format)
+            if given.log_format == "json":
+                ready = {"component": "knative-local", "event": "ready"}
+                sys.stdout.write(orjson.dumps({**ready, "services": runtime.addresses}).decode())
+            else:
+                sys.stdout.write(banner(runtime, given.data))
+            sys.stdout.write("\n")
+            sys.stdout.flush()
             await supervisor.start()
 
         await until_stopped(start())
@@ -66,48 +74,35 @@ def _reached(servers: str) -> bool:
     return False
 
 
-def _overrides(manifests: Manifests, stand_ins: dict[str, str]) -> dict[str, str]:
-    """For functions that are told of the same servers as the sources: what stands in for them."""
-    variables = [variable for s in manifests.services for variable in s.container.env]
-    return {v.name: stand_ins[v.value] for v in variables if v.value in stand_ins}
-
-
 def banner(runtime: Runtime, data: Path) -> str:
     """What runs, where it listens, and the command that sends a first event."""
-    lines = [(name, address) for name, address in runtime.addresses.items()]
-    if runtime.manifests.routes:
-        lines.append(("gateway", f"http://{runtime.host}:{runtime.port}"))
-    for source in runtime.manifests.kafka_sources:
-        servers = runtime.kafka or runtime.stand_ins.get(source.servers, source.servers)
-        lines.append((source.name, f"KafkaSource of {', '.join(source.spec.topics)} at {servers}"))
-    lines += [(s.name, f"PingSource, {s.spec.schedule}") for s in runtime.manifests.ping_sources]
-    for away, servers in runtime.stand_ins.items():
-        lines.append(
-            ("broker", f"{servers}, embedded: {away} can't be reached (--kafka chooses another)")
-        )
-    lines.append(("logs", str(data / "logs")))
+    lines = [*_places(runtime), ("logs", str(data / "logs"))]
     width = max(len(name) for name, _ in lines)
     text = "".join(f"  {name:{width}}  {where}\n" for name, where in lines)
-    return f"\nReady (Ctrl-C stops it)\n\n{text}{_first_event(runtime, data)}\n"
+    return f"\nReady (Ctrl-C stops it)\n\n{text}{_first_event(runtime, data)}"
+
+
+def _places(runtime: Runtime) -> Iterator[tuple[str, str]]:
+    yield from runtime.addresses.items()
+    if runtime.manifests.routes:
+        yield "gateway", f"http://{runtime.host}:{runtime.port}"
+    for source in runtime.manifests.kafka_sources:
+        servers = runtime.kafka or runtime.stand_ins.get(source.servers, source.servers)
+        yield source.name, f"KafkaSource of {', '.join(source.spec.topics)} at {servers}"
+    for ping in runtime.manifests.ping_sources:
+        yield ping.name, f"PingSource, {ping.spec.schedule}"
+    for away, servers in runtime.stand_ins.items():
+        yield "broker", f"{servers}, embedded: {away} can't be reached (--kafka chooses another)"
 
 
 def _first_event(runtime: Runtime, data: Path) -> str:
     where = "" if data == Path(".knative_local") else f" --data {data}"
-    if sources := runtime.manifests.kafka_sources:
-        servers = runtime.kafka or (None if runtime.stand_ins else sources[0].servers)
-        where += f" --kafka {servers}" if servers else ""
-        target, topic = sources[0].spec.topics[0], " --topic"
-    elif runtime.manifests.services:
-        target, topic = runtime.manifests.services[0].name, ""
-    else:
-        return ""
+    manifests = runtime.manifests
+    for source in manifests.kafka_sources[:1]:
+        servers = runtime.kafka or (None if runtime.stand_ins else source.servers)
+        where = " --topic" + where + (f" --kafka {servers}" if servers else "")
+    targets = [source.spec.topics[0] for source in manifests.kafka_sources]
+    targets += [service.name for service in manifests.services]
     example = '{"hello": "world"}'
-    return f"\nA first event:\n\n  knative-local invoke {target} '{example}'{topic}{where}\n"
-
-
-def _say(text: str, runtime: Runtime, log_format: str) -> None:
-    if log_format == "json":
-        line = {"component": "knative-local", "event": "ready", "services": runtime.addresses}
-        text = orjson.dumps(line).decode() + "\n"
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    commands = [f"  knative-local invoke {name} '{example}'{where}\n" for name in targets[:1]]
+    return "\nA first event:\n\n" + commands[0] if commands else ""

@@ -116,15 +116,15 @@ class Runtime:
         if not self.manifests.routes:
             return []
         require_free(self.port, self.host, flag="--port")
-        argv = gateway_command(self.paths, self.addresses, host=self.host, port=self.port)
+        connect_to = LOOPBACK if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104
         return [
             Command(
                 name="gateway",
                 kind="Gateway",
-                argv=argv,
+                argv=gateway_command(self.paths, self.addresses, host=self.host, port=self.port),
                 env=base_environment(),
                 port=self.port,
-                ready=partial(_accepts, self.port, self.host),
+                ready=partial(asyncio.to_thread, accepts, self.port, PROBE_TIMEOUT_S, connect_to),
                 grace_s=GATEWAY_GRACE_S,
             )
         ]
@@ -136,8 +136,3 @@ def require_free(port: int, host: str = LOOPBACK, *, flag: str) -> None:
         raise LocalRuntimeError(f"{flag} {port} is no port")
     if not is_free(port, host):
         raise LocalRuntimeError(f"port {port} is taken: choose another with {flag}")
-
-
-async def _accepts(port: int, host: str) -> bool:
-    connect_to = LOOPBACK if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared only
-    return await asyncio.to_thread(accepts, port, PROBE_TIMEOUT_S, connect_to)

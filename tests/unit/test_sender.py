@@ -74,7 +74,7 @@ def make_event(**extensions: str) -> Event:
 
 
 def sender(address: str, delivery: Delivery) -> Sender:
-    return Sender(Target(address, address), delivery, "shop")
+    return Sender(Target(address, address), delivery, "shop", wait_ms=lambda *_: 1)
 
 
 async def send(script: list[Any], delivery: Delivery) -> tuple[bool, int]:
@@ -83,11 +83,6 @@ async def send(script: list[Any], delivery: Delivery) -> tuple[bool, int]:
         taken, _ = await sending.send(make_event())
         sending.close()
         return taken, len(server.requests)
-
-
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("knative_local.delivery.sender.wait_ms", lambda delivery, retry: 1)
 
 
 @pytest.mark.parametrize(

@@ -76,25 +76,17 @@ class EventRule:
         }
         if key := record.key():
             attributes["key"] = attributes["partitionkey"] = key_text(key, self.key_type)
-        content_type = _add_headers(attributes, record.headers() or ())
+        content_type = None
+        for name, raw in record.headers() or ():
+            if raw is None:
+                raise NullHeaderError(name)
+            text, lower = raw.decode("utf-8", "replace"), name.lower()
+            if lower == "content-type":
+                content_type = text.lower()
+            else:
+                attributes["kafkaheader" + _NOT_IN_NAME.sub("", lower)] = text
         trace = trace_headers(headers) if headers else {}
         return Event(attributes, content_type, record.value(), trace, plain=True)
-
-
-def _add_headers(
-    attributes: dict[str, str], headers: Sequence[tuple[str, bytes | None]]
-) -> str | None:
-    """Copy headers to `kafkaheader...` extensions and return the content type, if any."""
-    content_type = None
-    for name, raw in headers:
-        if raw is None:
-            raise NullHeaderError(name)
-        text, lower = raw.decode("utf-8", "replace"), name.lower()
-        if lower == "content-type":
-            content_type = text.lower()
-        else:
-            attributes["kafkaheader" + _NOT_IN_NAME.sub("", lower)] = text
-    return content_type
 
 
 def time_text(timestamp_ms: int) -> str:

@@ -28,16 +28,13 @@ _INT32 = range(-(2**31), 2**31)
 def cloudevent(headers: Headers, value: bytes | None) -> Event | None:
     """The event a record holds, or None if the record is plain; `headers` last one wins."""
     content_type = (headers.get("content-type") or b"").decode("utf-8", "replace")
-    if not content_type.startswith(_ANY_CLOUDEVENT) and not headers.get("ce_specversion"):
-        return None
     try:
-        if not content_type.startswith(_ANY_CLOUDEVENT):
-            return _binary(headers, value)
-        if content_type.partition(";")[0].strip() == _STRUCTURED:
-            return _structured(headers, value)
+        if content_type.startswith(_ANY_CLOUDEVENT):
+            structured = content_type.partition(";")[0].strip() == _STRUCTURED
+            return _structured(headers, value) if structured else None
+        return _binary(headers, value) if headers.get("ce_specversion") else None
     except ValueError:  # said below, or bad UTF-8, bad JSON, bad Base64
         return None
-    return None
 
 
 def _binary(headers: Headers, value: bytes | None) -> Event:
@@ -107,9 +104,9 @@ def _checked(attributes: dict[str, str]) -> dict[str, str]:
     if attributes.get("specversion") not in _VERSIONS:
         raise ValueError("unknown specversion")
     for name, value in attributes.items():
-        if not _is_extension_name(name):
+        if not _is(_EXTENSION, name):
             raise ValueError(f"{name} is no name of an extension")
-        if name in {"source", "dataschema"} and not _is_uri(value):
+        if name in {"source", "dataschema"} and not _is(_URI, value):
             raise ValueError(f"{name} is no URI")
     if not attributes.keys() >= {"id", "source", "type"}:
         raise ValueError("without id, source or type")
@@ -118,15 +115,9 @@ def _checked(attributes: dict[str, str]) -> dict[str, str]:
     return attributes
 
 
-# The events of a topic share their names and sources: the last ones are remembered.
-@lru_cache(maxsize=256)
-def _is_extension_name(text: str) -> bool:
-    return _EXTENSION.match(text) is not None
-
-
-@lru_cache(maxsize=256)
-def _is_uri(text: str) -> bool:
-    return _URI.match(text) is not None
+@lru_cache(maxsize=512)  # the events of a topic share their names and sources
+def _is(pattern: re.Pattern[str], text: str) -> bool:
+    return pattern.match(text) is not None
 
 
 def _time_text(text: str) -> str:

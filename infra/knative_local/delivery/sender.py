@@ -8,6 +8,7 @@ delivered, in the dead letter sink, or lost; where it is lost a line of level er
 import asyncio
 import base64
 import re
+from collections.abc import Callable
 
 from knative_local.cloudevents.event import Event, HeaderRefusedError
 from knative_local.delivery.sink import Target
@@ -57,31 +58,31 @@ def error_extensions(target: Target, response: Response | None) -> dict[str, str
 class Sender:
     """Sends events to one target, again and again as the delivery says."""
 
-    def __init__(self, target: Target, delivery: Delivery, namespace: str) -> None:
-        self.target = target
-        self._delivery = delivery
+    def __init__(
+        self,
+        target: Target,
+        delivery: Delivery,
+        namespace: str,
+        wait_ms: Callable[[Delivery, int], int] = wait_ms,
+    ) -> None:
+        self.target, self._delivery, self._wait_ms = target, delivery, wait_ms
         self._head = target.head(namespace, prefer_reply=True)
         self._client = Client(target.address, timeout_s=delivery.timeout_ms / 1000)
 
     async def send(self, event: Event) -> tuple[bool, Response | None]:
         """Whether it was taken, and the last attempt's answer (None if there was none)."""
-        retry = 0
-        while True:
-            response = await self._attempt(event)
-            if response is not None and is_success(response.status):
-                return True, response
-            final = response is not None and not is_retryable(response.status)
-            if final or retry >= self._delivery.retry:
-                return False, response
-            retry += 1
-            await asyncio.sleep(wait_ms(self._delivery, retry) / 1000)
-
-    async def _attempt(self, event: Event) -> Response | None:
-        try:
-            return await self._client.post(event.request(self._head))
-        except (TransportError, HeaderRefusedError) as error:
-            log("warning", "delivery.failed", sink=self.target.address, reason=str(error))
-            return None
+        response = None
+        for retry in range(self._delivery.retry + 1):
+            if retry:
+                await asyncio.sleep(self._wait_ms(self._delivery, retry) / 1000)
+            try:
+                response = await self._client.post(event.request(self._head))
+            except (TransportError, HeaderRefusedError) as error:
+                log("warning", "delivery.failed", sink=self.target.address, reason=str(error))
+                response = None
+            if response is not None and not is_retryable(response.status):
+                return is_success(response.status), response
+        return False, response
 
     def close(self) -> None:
         """Drop all connections."""
@@ -92,29 +93,24 @@ class Dispatcher:
     """Delivers events to a sink and, when that fails, to the dead letter sink if there is one."""
 
     def __init__(self, sink: Sender, dead_letter_sink: Sender | None) -> None:
-        self._sink = sink
-        self._dead_letter_sink = dead_letter_sink
+        self._sink, self._dead_letter_sink = sink, dead_letter_sink
 
     async def deliver(self, event: Event) -> None:
         """Return when nothing more is done for the event, whatever became of it."""
         taken, response = await self._sink.send(event)
-        if not taken:
-            await self._dead_letter(event, response)
-
-    async def _dead_letter(self, event: Event, response: Response | None) -> None:
-        status = response.status if response else None
+        if taken:
+            return
         if self._dead_letter_sink is None:
-            _lost(event, "the sink failed and there is no dead letter sink", status)
+            _lost(event, "the sink failed and there is no dead letter sink", response)
             return
         try:
             letter = event.with_extensions(error_extensions(self._sink.target, response))
         except ValueError as error:
-            _lost(event, f"{error}; Knative would block the partition here", status)
+            _lost(event, f"{error}; Knative would block the partition here", response)
             return
-        taken, answer = await self._dead_letter_sink.send(letter)
+        taken, response = await self._dead_letter_sink.send(letter)
         if not taken:
-            reason = "the sink and the dead letter sink failed"
-            _lost(event, reason, answer.status if answer else None)
+            _lost(event, "the sink and the dead letter sink failed", response)
 
     def close(self) -> None:
         """Drop all connections."""
@@ -123,7 +119,8 @@ class Dispatcher:
             self._dead_letter_sink.close()
 
 
-def _lost(event: Event, reason: str, status: int | None) -> None:
+def _lost(event: Event, reason: str, response: Response | None) -> None:
+    status = response.status if response else None
     names = ("id", "source", "type", "knativekafkapartition", "knativekafkaoffset")
     identity = {name: event.attributes.get(name) for name in names}
     log("error", "event.lost", reason=reason, status=status, **identity)

@@ -19,11 +19,6 @@ class Reaper:
         self._groups: dict[int, int] = {}
         self._process = self._spawn()
 
-    @property
-    def pid(self) -> int:
-        """The reaper's process id."""
-        return self._process.pid
-
     def watch(self, group: int, stop_signal: signal.Signals) -> None:
         """Have this process group stopped, first by `stop_signal`, if the supervisor dies."""
         self._groups[group] = int(stop_signal)
@@ -60,6 +55,5 @@ class Reaper:
         except BrokenPipeError:  # the reaper was killed: another takes over where it was
             self._process.wait()
             self._process = self._spawn()
-            assert self._process.stdin is not None
             for group, stop_signal in self._groups.items():
-                self._process.stdin.write(f"+{group} {stop_signal}\n")
+                self._tell(f"+{group} {stop_signal}\n")

@@ -13,8 +13,6 @@ from knative_local.supervisor.spec import DEFAULT_GRACE_S, Command, program
 
 # The entrypoint of an image of a function, for manifests that name no command.
 ENTRYPOINT = "functions-framework"
-
-
 NO_COMMAND = (
     "Service {name}: images are not run here, processes are: say under "
     "spec.template.spec.containers[0] what its image starts, such as "
