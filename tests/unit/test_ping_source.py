@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from knative_local.delivery import ping_source as ping
-from knative_local.delivery.ping_source import ping_event, send, ticks
+from knative_local.delivery import sender
+from knative_local.delivery.ping_source import ping_event, ping_sender, ticks
 from knative_local.http_client.client import Client
 from knative_local.http_client.connection import Response, TransportError
 from knative_local.manifests.ping_source import PingSource
@@ -41,6 +42,14 @@ class FakeClient(Client):
         if status == 0:
             raise TransportError("refused")
         return Response(status, [], b"")
+
+
+async def sent(client: FakeClient) -> bool:
+    """Whether a tick was taken in the end."""
+    sending = ping_sender(make_source(), {})
+    sending._client = client
+    taken, _ = await sending.send(ping_event(make_source(), "id-1", NOW))
+    return taken
 
 
 @pytest.fixture
@@ -94,9 +103,7 @@ def test_schedule(schedule: str, zone: str, first: str, second: str) -> None:
 
 @pytest.mark.parametrize("status", [0, 404, 413, 425, 429, 502, 503, 504])
 async def test_failure_is_retried_five_times(status: int, waits: list[float]) -> None:
-    client = FakeClient([status] * 6)
-
-    assert not await send(client, b"")
+    assert not await sent(FakeClient([status] * 6))
     assert waits == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6])
 
 
@@ -104,12 +111,12 @@ async def test_failure_is_retried_five_times(status: int, waits: list[float]) ->
 async def test_other_failures_are_final(status: int, waits: list[float]) -> None:
     client = FakeClient([status])
 
-    assert not await send(client, b"")
+    assert not await sent(client)
     assert (client.posts, waits) == (1, [])
 
 
 async def test_success_ends_the_retries(waits: list[float]) -> None:
-    assert await send(FakeClient([503, 200]), b"")
+    assert await sent(FakeClient([503, 200]))
     assert len(waits) == 1
 
 
@@ -127,7 +134,7 @@ async def test_ticks_are_sent_until_cancelled(monkeypatch: pytest.MonkeyPatch) -
         def close(self) -> None:
             pass
 
-    monkeypatch.setattr(ping, "Client", Recorder)
+    monkeypatch.setattr(sender, "Client", Recorder)
 
     running = asyncio.create_task(ping.run(make_source(schedule="* * * * * *"), {}))
     request = await asyncio.wait_for(requests.get(), 5)

@@ -14,20 +14,18 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim
 
 from knative_local.child import child_parser, exit_status, until_stopped
-from knative_local.cloudevents.event import Event, HeaderRefusedError
-from knative_local.delivery.sender import is_success
+from knative_local.cloudevents.event import Event
+from knative_local.delivery.sender import Sender
 from knative_local.delivery.sink import target
-from knative_local.http_client.client import Client
-from knative_local.http_client.connection import TransportError
 from knative_local.json_log import log
+from knative_local.manifests.kafka_source import Delivery
 from knative_local.manifests.loader import find, load_manifests
 from knative_local.manifests.ping_source import PingSource
 
 RETRIED = frozenset({404, 413, 425, 429, 502, 503, 504})  # sdk-go's default; 500 is not in it
-MOST_RETRIES = 5
-FIRST_WAIT_S = 0.05  # doubles with each retry
+# Waits double from 0.1 s. Knative has no timeout (K_SINK_TIMEOUT -1); none may hang for ever here.
+RETRIES = Delivery.model_construct(retry=5, backoff_delay_ms=50, timeout_ms=600_000)
 SPREAD_MS = 500  # each tick is delayed at random by less than this, as in Knative
-TIMEOUT_S = 600.0  # Knative has none (K_SINK_TIMEOUT -1); no connection may hang for ever here
 MOST_UNDER_WAY = 100  # ticks still being retried; more means the sink cannot keep up
 
 
@@ -51,28 +49,16 @@ def ticks(source: PingSource, start: datetime) -> Iterator[datetime]:
     yield from CronSim(source.spec.schedule, start.astimezone(zone))
 
 
-async def send(client: Client, request: bytes) -> bool:
-    """Whether the sink took the request, retried as sdk-go would."""
-    for retry in range(MOST_RETRIES + 1):
-        if retry:
-            await asyncio.sleep(FIRST_WAIT_S * 2**retry)
-        try:
-            response = await client.post(request)
-        except TransportError as error:
-            log("warning", "ping.failed", reason=str(error))
-            continue
-        if is_success(response.status):
-            return True
-        if response.status not in RETRIED:
-            return False
-    return False
+def ping_sender(source: PingSource, resolve: Mapping[str, str]) -> Sender:
+    """Sends to the sink of a source, retried as sdk-go would."""
+    sink = target(source.spec.sink, source.namespace, resolve)
+    is_retryable = RETRIED.__contains__
+    return Sender(sink, RETRIES, source.namespace, is_retryable=is_retryable, prefer_reply=False)
 
 
 async def run(source: PingSource, resolve: Mapping[str, str]) -> None:
     """Send events until cancelled; a tick that was slept through is not made up for."""
-    sink = target(source.spec.sink, source.namespace, resolve)
-    client = Client(sink.address, timeout_s=TIMEOUT_S)
-    head = sink.head(source.namespace, prefer_reply=False)
+    sender = ping_sender(source, resolve)
     try:
         async with asyncio.TaskGroup() as under_way:
             slots = asyncio.Semaphore(MOST_UNDER_WAY)
@@ -82,21 +68,17 @@ async def run(source: PingSource, resolve: Mapping[str, str]) -> None:
                     continue
                 await asyncio.sleep(max(0.0, wait_s))
                 await slots.acquire()
-                under_way.create_task(_tick(source, client, head, slots))
+                under_way.create_task(_tick(source, sender, slots))
     finally:
-        client.close()
+        sender.close()
 
 
-async def _tick(source: PingSource, client: Client, head: bytes, slots: asyncio.Semaphore) -> None:
-    try:
-        await asyncio.sleep(random.randrange(SPREAD_MS) / 1000)  # noqa: S311 - spreads load
-        event = ping_event(source, str(uuid.uuid4()), datetime.now(UTC))
-        if not await send(client, event.request(head)):
-            log("error", "event.lost", reason="the sink failed", source=source.name)
-    except HeaderRefusedError as error:
-        log("error", "event.lost", reason=str(error), source=source.name)
-    finally:
-        slots.release()
+async def _tick(source: PingSource, sender: Sender, slots: asyncio.Semaphore) -> None:
+    await asyncio.sleep(random.randrange(SPREAD_MS) / 1000)  # noqa: S311 - spreads load
+    taken, _ = await sender.send(ping_event(source, str(uuid.uuid4()), datetime.now(UTC)))
+    if not taken:
+        log("error", "event.lost", reason="the sink failed", source=source.name)
+    slots.release()
 
 
 def main() -> int:

@@ -63,10 +63,14 @@ class Sender:
         target: Target,
         delivery: Delivery,
         namespace: str,
+        *,
         wait_ms: Callable[[Delivery, int], int] = wait_ms,
+        is_retryable: Callable[[int], bool] = is_retryable,
+        prefer_reply: bool = True,
     ) -> None:
-        self.target, self._delivery, self._wait_ms = target, delivery, wait_ms
-        self._head = target.head(namespace, prefer_reply=True)
+        self.target, self._delivery = target, delivery
+        self._wait_ms, self._is_retryable = wait_ms, is_retryable
+        self._head = target.head(namespace, prefer_reply=prefer_reply)
         self._client = Client(target.address, timeout_s=delivery.timeout_ms / 1000)
 
     async def send(self, event: Event) -> tuple[bool, Response | None]:
@@ -80,7 +84,7 @@ class Sender:
             except (TransportError, HeaderRefusedError) as error:
                 log("warning", "delivery.failed", sink=self.target.address, reason=str(error))
                 response = None
-            if response is not None and not is_retryable(response.status):
+            if response is not None and not self._is_retryable(response.status):
                 return is_success(response.status), response
         return False, response
 

@@ -1,8 +1,6 @@
 """One KafkaSource at work: polls, delivers, commits, and stops without leaving work behind."""
 
 import asyncio
-import json
-import sys
 from contextlib import suppress
 from typing import cast
 
@@ -143,7 +141,5 @@ def _unless_plain(item: Item) -> Event | None:
 
 
 def announce_ready(source: KafkaSource) -> None:
-    """One JSON line on standard output."""
-    line = {"event": READY_EVENT, "source": f"{source.namespace}/{source.name}"}
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
+    """Say that events flow, for people and for who started this process."""
+    log("info", READY_EVENT, source=f"{source.namespace}/{source.name}")

@@ -39,16 +39,14 @@ class LostLog:
         end = ends[1] if ends else -1
         if end < 0:
             return False
-        position = at.offset if at.offset >= 0 else self._start(consumer, at)
+        position = at.offset
+        if position < 0:  # it has given nothing yet: it is read from what the group committed
+            place = (at.topic, at.partition)
+            if place not in self._starts:
+                (committed,) = consumer.committed([at], timeout=ANSWER_WITHIN_S)
+                self._starts[place] = committed.offset
+            position = self._starts[place]
         if position > end:
             told = {"topic": at.topic, "partition": at.partition, "offset": position, "end": end}
             log("warning", "offsets.out_of_range", **told)
         return position > end
-
-    def _start(self, consumer: Consumer, at: TopicPartition) -> int:
-        """Where a partition is read from that has given nothing yet: what the group committed."""
-        partition = (at.topic, at.partition)
-        if partition not in self._starts:
-            (committed,) = consumer.committed([at], timeout=ANSWER_WITHIN_S)
-            self._starts[partition] = committed.offset
-        return self._starts[partition]

@@ -70,27 +70,19 @@ class Component:
             self._become("stopped")
         self._output.close()
 
-    def _become(self, state: State) -> None:
-        self.state = state
-        self._on_change()
-
     async def _keep_running(self) -> None:
         backoff_s = FIRST_BACKOFF_S
         while True:
+            assert self._child is not None
             ready_since = time.monotonic()
-            await self._ended_or_to_be_replaced()
-            replaced = self._child is not None and self._child.returncode is None
+            reasons = (self._child.wait, self._command.dead, self._command.changed)
+            await _first_of(*(reason() for reason in reasons if reason))
+            replaced = self._child.returncode is None
             if replaced or time.monotonic() - ready_since > HEALTHY_S:
                 backoff_s = FIRST_BACKOFF_S
             while not await self._restarted(backoff_s):
                 backoff_s = min(backoff_s * 2, LAST_BACKOFF_S)
             backoff_s = min(backoff_s * 2, LAST_BACKOFF_S)
-
-    async def _ended_or_to_be_replaced(self) -> None:
-        assert self._child is not None
-        reasons: list[Awaitable[Any]] = [self._child.wait()]
-        reasons += [reason() for reason in (self._command.dead, self._command.changed) if reason]
-        await _first_of(*reasons)
 
     async def _restarted(self, backoff_s: float) -> bool:
         await self._clear()
@@ -148,7 +140,8 @@ class Component:
 
     async def _await_ready(self, child: asyncio.subprocess.Process) -> None:
         deadline = time.monotonic() + self._command.start_timeout_s
-        while not await self._is_ready():
+        line, ready = self._command.ready_line, self._command.ready
+        while (line and not self._output.printed(line)) or not (ready is None or await ready()):
             if child.returncode is not None:
                 await self._clear()
                 code = child.returncode
@@ -159,12 +152,6 @@ class Component:
                 raise LocalRuntimeError(f"{waited}: {self._output.cause()}")
             await asyncio.sleep(PROBE_INTERVAL_S)
 
-    async def _is_ready(self) -> bool:
-        line = self._command.ready_line
-        if line is not None and not self._output.printed(line):
-            return False
-        return self._command.ready is None or await self._command.ready()
-
     async def _ask_to_end(self, child: asyncio.subprocess.Process) -> None:
         for signal in self._command.stop_signals:
             if child.returncode is None:
@@ -173,6 +160,10 @@ class Component:
             with suppress(TimeoutError):
                 await asyncio.wait_for(child.wait(), self._command.grace_s)
                 return
+
+    def _become(self, state: State) -> None:
+        self.state = state
+        self._on_change()
 
     async def _clear(self) -> None:
         """Kill what is left of the group: workers keep the port of a master that died."""

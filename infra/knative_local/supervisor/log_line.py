@@ -12,9 +12,9 @@ _SERVER_NOISE = re.compile(
 _FRAME = re.compile(r'^ *File "([^"]+)", line (\d+)', re.MULTILINE)
 _NOT_OF_THE_USER = re.compile(r"^<|/site-packages/|/lib/python\d")
 _EXCEPTION = re.compile(r"^([A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning)\b.*)$", re.M)
-# Said by the place of the line, its name, or its other fields.
-_UNSAID = frozenset(["time", "timestamp", "level", "event", "message", "function", "exception"])
-_CALL = ("method", "path", "status", "duration_ms")
+# Said by the place of the line and its name, by its other words, or of use to machines only.
+_UNSAID = frozenset({"time", "timestamp", "level", "function", "trace_id"})
+_TEXT = ("event", "message", "exception")
 
 
 def for_people(name: str, line: str) -> str:
@@ -56,15 +56,15 @@ def _fields(line: str) -> dict[str, object] | None:
 
 
 def _readable(fields: dict[str, object]) -> str:
-    level, event = str(fields.get("level", "info")), fields.get("event", fields.get("message"))
+    level = str(fields.get("level", "info"))
     words = [] if level in {"info", "debug"} else [level.upper()]
-    unsaid = _UNSAID
-    if "method" in fields and "path" in fields:
-        words += [str(fields[name]) for name in _CALL[:3] if name in fields]
-        words += [f"{fields['duration_ms']} ms"] if "duration_ms" in fields else []
-        unsaid |= set(_CALL)
-    elif event is not None:
-        words.append(str(event))
-    words += [f"{name}={value}" for name, value in fields.items() if name not in unsaid]
+    rest = {name: value for name, value in fields.items() if name not in {*_UNSAID, *_TEXT}}
+    if "method" in rest and "path" in rest:
+        words += [str(rest.pop(name)) for name in ("method", "path", "status") if name in rest]
+        duration_ms = rest.pop("duration_ms", None)
+        words += [f"{duration_ms:.1f} ms"] if isinstance(duration_ms, int | float) else []
+    else:
+        words += [str(fields[name]) for name in _TEXT[:2] if name in fields]
+    words += [f"{name}={value}" for name, value in rest.items()]
     exception = fields.get("exception")
     return " ".join(words) + (f"\n{exception}" if exception else "")
