@@ -1,6 +1,7 @@
 """`knative-local` with a function that is not ours: what its user sees and may do."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -163,3 +164,15 @@ def test_stopped_components_do_not_stay_in_the_state(tmp_path: Path) -> None:
         assert running.groups()
 
     assert running.groups() == []
+
+
+def test_the_quick_start_of_the_readme_works_as_written(tmp_path: Path) -> None:
+    readme = (INFRA / "knative_local" / "README.md").read_text()
+    (function,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    (manifests,) = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
+    (tmp_path / "main.py").write_text(function)
+
+    with runtime(tmp_path, manifests, flags=("--watch",)) as running:
+        invoke(running, "greetings", '{"hello": "world"}', "--topic")
+
+        wait_until(lambda: "hello | hello {'hello': 'world'}\n" in running.output.read_text())
