@@ -3,8 +3,8 @@
 import asyncio
 import atexit
 import json
+import os
 import sys
-import threading
 from contextvars import ContextVar
 from functools import cache
 from typing import Any, BinaryIO, cast
@@ -25,6 +25,7 @@ _fields: ContextVar[dict[str, object]] = ContextVar("log_fields")
 @cache
 def logger() -> FilteringBoundLogger:
     """Return the process's logger, bound to the name of its function."""
+    output = cast(BinaryIO, BufferedWriter(standard_output()))
     structlog.configure(
         cache_logger_on_first_use=True,
         wrapper_class=structlog.make_filtering_bound_logger(log_settings().log_level),
@@ -35,7 +36,7 @@ def logger() -> FilteringBoundLogger:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(serializer=_dumps),
         ],
-        logger_factory=structlog.BytesLoggerFactory(cast(BinaryIO, standard_output())),
+        logger_factory=structlog.BytesLoggerFactory(output),
     )
     bound: FilteringBoundLogger = structlog.get_logger(function=log_settings().k_service)
     return bound
@@ -51,48 +52,40 @@ def bind_log_fields(**fields: object) -> None:
     _fields.get({}).update(fields)
 
 
+@cache
+def standard_output() -> BinaryIO:
+    """Return it with a buffer, which Python's has not under PYTHONUNBUFFERED; flushed at exit."""
+    stream = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    atexit.register(stream.flush)
+    return stream
+
+
 class BufferedWriter:
-    """Writes the lines of a few milliseconds at once, and the last ones when the process exits.
+    """Writes the lines of a few milliseconds at once.
 
     A write lets another thread have the interpreter, and getting it back takes longer than the
     request that is being logged.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
+        self.write = stream.write
         self._stream = stream
-        self._lines: list[bytes] = []
-        self._lock = threading.Lock()
-        atexit.register(self.flush_now)
+        self._is_due = False
 
-    def write(self, line: bytes) -> None:
-        """Take a line."""
-        with self._lock:
-            self._lines.append(line)
-            is_first = len(self._lines) == 1
+    def flush(self) -> None:
+        """Write soon what is held: structlog asks for it after each line."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:  # as in the database's thread
-            self.flush_now()
+            self._stream.flush()
             return
-        if is_first:
-            loop.call_later(FLUSH_AFTER_S, self.flush_now)
+        if not self._is_due:
+            self._is_due = True
+            loop.call_later(FLUSH_AFTER_S, self._flush_now)
 
-    def flush(self) -> None:
-        """Do nothing: structlog asks for it after each line."""
-
-    def flush_now(self) -> None:
-        """Write the lines that are held."""
-        with self._lock:
-            if self._lines and not self._stream.closed:
-                self._stream.write(b"".join(self._lines))
-                self._stream.flush()
-            self._lines.clear()
-
-
-@cache
-def standard_output() -> BufferedWriter:
-    """Return what the process's lines go through."""
-    return BufferedWriter(sys.stdout.buffer)
+    def _flush_now(self) -> None:
+        self._is_due = False
+        self._stream.flush()
 
 
 def _dumps(line: EventDict, **_: Any) -> bytes:

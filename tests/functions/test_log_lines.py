@@ -9,7 +9,6 @@ import pytest
 from orderflow import logs
 from orderflow.database.connection import Connection
 from orderflow.events.models import OrderConfirmed, OrderShipped
-from orderflow.logs import BufferedWriter
 from tests.functions.test_trigger import Subscriber
 from tests.support.function_calls import client_of, make_order, place, tick
 
@@ -22,12 +21,10 @@ Lines = Callable[[], list[dict[str, object]]]
 def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
     """A log made anew, and what was written to it."""
     written = io.BytesIO()
-    writer = BufferedWriter(written)
-    monkeypatch.setattr(logs, "standard_output", lambda: writer)
+    monkeypatch.setattr(logs, "BufferedWriter", lambda _: written)
     logs.logger.cache_clear()
 
     def read() -> list[dict[str, object]]:
-        writer.flush_now()
         return [orjson.loads(line) for line in written.getvalue().splitlines()]
 
     yield read

@@ -5,7 +5,7 @@ import sys
 
 import orjson
 
-ENVIRONMENT = {"K_SERVICE": "a-function"}
+ENVIRONMENT = {"K_SERVICE": "a-function", "PYTHONUNBUFFERED": "1"}
 
 
 def lines_of(code: str) -> list[dict[str, object]]:

@@ -44,7 +44,7 @@ async def lifespan(_: object) -> AsyncIterator[None]:
             await asyncio.gather(*(finish() for finish in _finishes))
     except TimeoutError:
         logger().warning("left unfinished", after_s=FINISH_S)
-    standard_output().flush_now()
+    standard_output().flush()
 
 
 class Listeners:
