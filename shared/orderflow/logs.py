@@ -56,7 +56,7 @@ def bind_log_fields(**fields: object) -> None:
 def standard_output() -> BinaryIO:
     """Return it with a buffer, which Python's has not under PYTHONUNBUFFERED; flushed at exit."""
     stream = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    atexit.register(stream.flush)
+    atexit.register(stream.close)
     return stream
 
 

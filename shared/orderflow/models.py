@@ -2,21 +2,10 @@
 
 import hashlib
 from datetime import UTC, datetime
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self
 
 import orjson
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    Field,
-    ValidationError,
-    model_validator,
-)
-
-from orderflow.errors import InvalidInput, MalformedBody
-
-M = TypeVar("M", bound=BaseModel)
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_validator
 
 # No control characters (Knative loses an event with one in an attribute) and no blanks at the
 # ends (HTTP cuts them off a header).
@@ -117,19 +106,6 @@ class ChangeInventory(Body):
     def fingerprint(self) -> str:
         """Return a digest that is equal for bodies that ask for the same change."""
         return digest([self.item, self.stock, self.adjust, self.reason, self.occurred_at])
-
-
-def parsed(body: bytes, model: type[M]) -> M:
-    """Return JSON text as `model`; raises `MalformedBody` (400) or `InvalidInput` (422)."""
-    try:
-        return model.model_validate_json(body)
-    except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False, include_input=False)
-        if faults[0]["type"] == "json_invalid":
-            raise MalformedBody(faults[0]["msg"]) from error
-        fields = [".".join(map(str, fault["loc"])) or "(body)" for fault in faults]
-        messages = [fault["msg"] for fault in faults]
-        raise InvalidInput.of([*zip(fields, messages, strict=True)]) from error
 
 
 def digest(content: object) -> str:

@@ -9,16 +9,8 @@ from collections.abc import Awaitable, Iterable
 from pathlib import Path
 from urllib.parse import unquote
 
+from orderflow import errors
 from orderflow.database.connection import Connection, statement
-from orderflow.errors import (
-    ConfigurationError,
-    DatabaseAway,
-    GivenUp,
-    Later,
-    Never,
-    OrderFlowError,
-    QueueFull,
-)
 from orderflow.logs import bind_log_fields
 from orderflow.models import digest
 from orderflow.resources import worker
@@ -35,7 +27,7 @@ MAX_ATTEMPTS = 20
 MAX_ERROR = 500  # characters: a dead letter's share of an answer holds no more
 
 # What fails for good is not tried again; the others say nothing about the event.
-_NOT_COUNTED = (Never, DatabaseAway, QueueFull, ConfigurationError)
+_NOT_COUNTED = (errors.Never, errors.DatabaseAway, errors.QueueFull, errors.ConfigurationError)
 
 
 async def count_failures(
@@ -51,13 +43,13 @@ async def count_failures(
     except _NOT_COUNTED:
         raise
     except Exception as error:  # whatever it is: the count must not depend on what went wrong
-        kind = "" if isinstance(error, OrderFlowError) else f"{type(error).__name__}: "
+        kind = "" if isinstance(error, errors.OrderFlowError) else f"{type(error).__name__}: "
         message = sanitize_text(f"{kind}{error}", MAX_ERROR)
         failures = await _count(function, source, event_id, message)
         bind_log_fields(failures=failures)
         if failures >= MAX_ATTEMPTS:
             detail = f"given up after {failures} failed attempts; the last error: {message}"
-            raise GivenUp(detail) from error
+            raise errors.GivenUp(detail) from error
         raise
 
 
@@ -79,6 +71,6 @@ async def _count(function: str, source: str, event_id: str, error: str) -> int:
     }
     try:
         ((failures,),) = await worker().submit(lambda c: c.run(COUNT_ATTEMPT, **row))
-    except Later:  # the answer is 5xx all the same, and the event comes again
+    except errors.Later:  # the answer is 5xx all the same, and the event comes again
         return 0
     return int(failures)

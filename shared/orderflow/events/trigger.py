@@ -17,8 +17,8 @@ from orderflow.events.attempts import count_failures
 from orderflow.events.cloudevent import PLAIN_RECORD, RawEvent, event_of, raw_event_of
 from orderflow.events.models import EVENTS, EventData
 from orderflow.http.handler import Handler, serve
+from orderflow.http.request import parsed
 from orderflow.logs import bind_log_fields
-from orderflow.models import parsed
 from orderflow.text import MAX_FILTERED, sanitize_text
 from orderflow.traceparent import trace_id, traceparent_or_new
 

@@ -6,9 +6,9 @@ from urllib.parse import unquote
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.requests import Request
 
-from orderflow.errors import InvalidInput, NotFound, NotJson
+from orderflow.errors import InvalidInput, MalformedBody, NotFound, NotJson
 from orderflow.logs import bind_log_fields
-from orderflow.models import IdempotencyKey, parsed
+from orderflow.models import IdempotencyKey
 from orderflow.resources import resources
 from orderflow.traceparent import trace_id, traceparent_or_new
 
@@ -25,6 +25,19 @@ async def body_of(request: Request, model: type[M]) -> M:
     if content_type.strip().lower() != "application/json":
         raise NotJson("send Content-Type: application/json")
     return parsed(await resources().bodies.read_body(request), model)
+
+
+def parsed(body: bytes, model: type[M]) -> M:
+    """Return JSON text as `model`; raises `MalformedBody` (400) or `InvalidInput` (422)."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        if faults[0]["type"] == "json_invalid":
+            raise MalformedBody(faults[0]["msg"]) from error
+        fields = [".".join(map(str, fault["loc"])) or "(body)" for fault in faults]
+        messages = [fault["msg"] for fault in faults]
+        raise InvalidInput.of([*zip(fields, messages, strict=True)]) from error
 
 
 def path_name(request: Request, prefix: str) -> str:

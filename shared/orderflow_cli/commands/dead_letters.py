@@ -14,7 +14,7 @@ from orderflow.dead_letters.redrives import RedrivePage, redrive, redrives_page
 from orderflow.dead_letters.selections import DEFAULT_RATE_PER_S, DiscardLetters, RedriveLetters
 from orderflow.errors import ConfigurationError
 from orderflow.http.pagination import DEFAULT_LIMIT
-from orderflow.models import parsed
+from orderflow.http.request import parsed
 from orderflow_cli.addresses import database_address
 from orderflow_cli.commands.dead_letter_tables import show_letters, show_outcome, show_redrives
 from orderflow_cli.database import open_database
