@@ -167,7 +167,7 @@ def test_invalid_traceparent_is_not_continued() -> None:
 @pytest.mark.parametrize("value", ["a\nb", "\x00", "\x7f"])
 def test_control_character_stops_the_request(value: str) -> None:
     with pytest.raises(HeaderRefusedError, match="ce-subject"):
-        Event({"subject": value}).wire_headers()
+        Event({"subject": value}).request(b"")
 
 
 def test_text_goes_out_as_one_byte_a_character() -> None:

@@ -4,19 +4,16 @@ import asyncio
 import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
 
 from knative_local.cloudevents.event import Event
-from knative_local.kafka_source.in_flight import (
-    POLL_RECORDS,
-    Item,
-    OrderedWork,
-    UnorderedWork,
-    Work,
-)
+from knative_local.kafka_source.in_flight import POLL_RECORDS, Item, Work
 from knative_local.kafka_source.offsets import Partition
 
+OrderedWork = partial(Work, ordered=True)
+UnorderedWork = partial(Work, ordered=False)
 P0, P1 = Partition("t", 0), Partition("t", 1)
 
 

@@ -29,29 +29,23 @@ class Event:
     trace: dict[str, str] = field(default_factory=dict)
     plain: bool = False
 
-    def headers(self) -> list[tuple[str, str]]:
-        """Header names and values of the request, a new span id in `traceparent`."""
+    def request(self, head: bytes) -> bytes:
+        """A whole HTTP request after `head`, a new span id in its `traceparent`.
+
+        Raises HeaderRefusedError.
+        """
         lines = [(f"ce-{name}", value) for name, value in self.attributes.items()]
         if self.content_type is not None:
             lines.append(("content-type", self.content_type))
         if self.trace:
             lines.extend(_continued(self.trace))
-        return lines
-
-    def wire_headers(self) -> bytes:
-        """The header lines as bytes, each ended by CRLF; raises HeaderRefusedError."""
-        lines = self.headers()
         if _REFUSED.search("\t".join([value for _, value in lines])):
             refused = next(name for name, value in lines if _REFUSED.search(value))
             raise HeaderRefusedError(f"control character in header {refused}")
-        return latin1("".join([f"{name}: {value}\r\n" for name, value in lines]))
-
-    def request(self, head: bytes) -> bytes:
-        """A whole HTTP request after `head`; raises HeaderRefusedError."""
-        headers, data = self.wire_headers(), self.data
-        if data is None:
+        headers = latin1("".join([f"{name}: {value}\r\n" for name, value in lines]))
+        if self.data is None:
             return b"%b%b\r\n" % (head, headers)
-        return b"%b%bcontent-length: %d\r\n\r\n%b" % (head, headers, len(data), data)
+        return b"%b%bcontent-length: %d\r\n\r\n%b" % (head, headers, len(self.data), self.data)
 
     def with_extensions(self, extensions: dict[str, str]) -> "Event":
         """A copy with extensions added or replaced, of specversion 1.0 (a dead letter is)."""

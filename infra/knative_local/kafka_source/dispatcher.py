@@ -14,7 +14,7 @@ from knative_local.json_log import log
 from knative_local.kafka_source.command import READY_EVENT
 from knative_local.kafka_source.consumer import KafkaReader
 from knative_local.kafka_source.consumer_config import consumer_settings
-from knative_local.kafka_source.in_flight import Item, OrderedWork, UnorderedWork, Work
+from knative_local.kafka_source.in_flight import Item, Work
 from knative_local.kafka_source.offsets import Offsets, Partition
 from knative_local.manifests.kafka_source import KafkaSource
 
@@ -33,8 +33,7 @@ class SourceDispatcher:
         self._ordered = source.spec.ordering == "ordered"
         overrides = dict(source.spec.ce_overrides.extensions)
         self._rule = EventRule(source.namespace, source.name, source.key_type, overrides)
-        kind = OrderedWork if self._ordered else UnorderedWork
-        self._work: Work = kind(dispatcher.deliver, self._poll_again)
+        self._work = Work(dispatcher.deliver, self._poll_again, ordered=self._ordered)
         self._reader = KafkaReader(
             consumer_settings(source, servers),
             source.spec.topics,

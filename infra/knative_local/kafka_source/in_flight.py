@@ -5,7 +5,6 @@ UnorderedConsumerVerticle. All of it runs in the event loop's thread.
 """
 
 import asyncio
-from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, NamedTuple
@@ -37,31 +36,40 @@ class PartitionState:
         self.dropped = False
 
 
-class Work(ABC):
-    """Records under way. `changed` is called whenever more might be polled."""
+class Work:
+    """Records under way: each at once, or `ordered`, one of a partition after the other.
+
+    Partitions do not wait for each other. `changed` is called whenever more might be polled.
+    """
 
     def __init__(
         self,
         deliver: Callable[[Event], Awaitable[None]],
         changed: Callable[[], None] = lambda: None,
+        *,
+        ordered: bool,
     ) -> None:
         self.partitions: dict[Partition, PartitionState] = {}
         self.stopped = False
-        self._deliver, self._changed = deliver, changed
+        self._deliver, self._changed, self._ordered = deliver, changed, ordered
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
-    @abstractmethod
     def wants_records(self) -> bool:
-        """Whether the rule of the ordering allows another poll now."""
+        """Whether another poll may be made now.
+
+        Ordered: a partition has nothing queued (its last record may still be in flight). Else:
+        fewer than one poll's records are in flight, so that there are at most 99.
+        """
+        if self.stopped or not self._ordered:
+            return not self.stopped and len(self._tasks) < POLL_RECORDS
+        states = self.partitions.values()
+        return not states or any(not state.queue for state in states)
 
     @property
-    @abstractmethod
     def paused(self) -> frozenset[Partition]:
-        """Partitions that the next poll must leave out."""
-
-    @abstractmethod
-    def _start(self, state: PartitionState, offset: int, event: Event) -> None: ...
+        """Partitions that the next poll must leave out: those with records queued."""
+        return frozenset(name for name, state in self.partitions.items() if state.queue)
 
     def accept(self, items: Iterable[Item]) -> None:
         """Take the records of one poll, in order."""
@@ -108,6 +116,23 @@ class Work(ABC):
             task.cancel()
         return not left
 
+    def _start(self, state: PartitionState, offset: int, event: Event) -> None:
+        if not self._ordered:
+            self._spawn(self._work_off(state, deque([(offset, event)])))
+            return
+        state.queue.append((offset, event))
+        if not state.running:
+            state.running = True
+            self._spawn(self._work_off(state, state.queue))
+
+    async def _work_off(self, state: PartitionState, queue: deque[tuple[int, Event]]) -> None:
+        while queue and not self.stopped:
+            offset, event = queue.popleft()
+            await self._deliver(event)
+            if not state.dropped:
+                state.tracker.finish(offset)
+        state.running = False
+
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
@@ -116,53 +141,3 @@ class Work(ABC):
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._changed()
-
-
-class UnorderedWork(Work):
-    """Every record at once; another poll while fewer than one poll's records are in flight."""
-
-    @property
-    def wants_records(self) -> bool:
-        """At most 99 in flight follow from this."""
-        return not self.stopped and len(self._tasks) < POLL_RECORDS
-
-    @property
-    def paused(self) -> frozenset[Partition]:
-        """Nothing is ever paused."""
-        return frozenset()
-
-    def _start(self, state: PartitionState, offset: int, event: Event) -> None:
-        self._spawn(self._run(state, offset, event))
-
-    async def _run(self, state: PartitionState, offset: int, event: Event) -> None:
-        await self._deliver(event)
-        state.tracker.finish(offset)
-
-
-class OrderedWork(Work):
-    """One queue and one record in flight a partition; partitions do not wait for each other."""
-
-    @property
-    def wants_records(self) -> bool:
-        """A partition has nothing queued (its last record may still be in flight)."""
-        states = self.partitions.values()
-        return not self.stopped and (not states or any(not state.queue for state in states))
-
-    @property
-    def paused(self) -> frozenset[Partition]:
-        """Those that still have records queued."""
-        return frozenset(name for name, state in self.partitions.items() if state.queue)
-
-    def _start(self, state: PartitionState, offset: int, event: Event) -> None:
-        state.queue.append((offset, event))
-        if not state.running:
-            state.running = True
-            self._spawn(self._drain(state))
-
-    async def _drain(self, state: PartitionState) -> None:
-        while state.queue and not self.stopped:
-            offset, event = state.queue.popleft()
-            await self._deliver(event)
-            if not state.dropped:
-                state.tracker.finish(offset)
-        state.running = False
