@@ -22,7 +22,7 @@ MAX_MAIN_LINES = 110  # a screen; beyond it a function does two things
 
 def files(*patterns: str) -> list[Path]:
     found = chain.from_iterable(ROOT.glob(pattern) for pattern in patterns)
-    return sorted(path for path in found if "__pycache__" not in path.parts)
+    return sorted(path for path in found if not {"__pycache__", "build"} & set(path.parts))
 
 
 CODE = files("shared/**/*.py", "functions/**/*.py")
