@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import get_args
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from orderflow.events.models import Topic
@@ -20,13 +20,11 @@ def create_topics(servers: str, topics: Iterable[str] = TOPICS, *, replicas: int
     wanted = [NewTopic(topic, PARTITIONS, replicas) for topic in topics]
     created = []
     for topic, made in admin.create_topics(wanted, request_timeout=TIMEOUT_S).items():
-        try:
-            made.result(ANSWER_WITHIN_S)
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise
-        else:
+        fault = made.exception(ANSWER_WITHIN_S)
+        if fault is None:
             created.append(topic)
+        elif fault.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise fault
     return created
 
 

@@ -518,17 +518,17 @@ def test_what_the_program_lacks_is_said_in_one_line() -> None:
 
 
 @pytest.mark.any_broker
-def test_lag_is_of_every_partition_and_topic_of_a_group(open_broker: OpenBroker) -> None:
+def test_lag_is_of_every_partition_and_topic_of_a_group(broker: str) -> None:
     first, second, none = (reference("topic") for _ in range(3))
     written = [Record(first, str(number).encode(), b"", ()) for number in range(20)]
     written += [Record(second, b"", b"", ())] * 2
-    with open_broker() as broker:
-        admin = AdminClient({"bootstrap.servers": broker.address})
-        for made in admin.create_topics([NewTopic(first, 5), NewTopic(second, 1)]).values():
-            made.result(DEADLINE_S)
-        for record in written:
-            produce(broker.address, record)
-        behind = lag(broker.address, {"both": (first, second), "other": (none,)})
+    admin = AdminClient({"bootstrap.servers": broker})
+    for made in admin.create_topics([NewTopic(first, 5), NewTopic(second, 1)]).values():
+        made.result(DEADLINE_S)
+    for record in written:
+        produce(broker, record)
+
+    behind = lag(broker, {"both": (first, second), "other": (none,)})
 
     # Of each partition, the embedded broker tells of the last batch only with the next one.
     assert len(written) - 6 <= behind["both"] <= len(written)
