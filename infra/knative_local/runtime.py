@@ -9,7 +9,7 @@ from pathlib import Path
 
 from knative_local.child import child_command
 from knative_local.errors import LocalRuntimeError
-from knative_local.gateway.__main__ import DRAIN_S, gateway_command
+from knative_local.gateway.command import DRAIN_S, gateway_command
 from knative_local.kafka_source.command import READY_EVENT, source_command
 from knative_local.manifests.loader import Manifests
 from knative_local.ports import LOOPBACK, accepts, free_port, is_free

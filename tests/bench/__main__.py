@@ -16,7 +16,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from knative_local.gateway.__main__ import gateway_command
+from knative_local.gateway.command import gateway_command
 from knative_local.http_client.client import Client
 from knative_local.kafka_source.command import source_command
 from knative_local.manifests.loader import load_manifests

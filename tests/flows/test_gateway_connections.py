@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from knative_local.gateway.__main__ import gateway_command
+from knative_local.gateway.command import gateway_command
 from knative_local.ports import LOOPBACK, accepts, free_port
 from tests.support.local_runtime import ROUTE, service
 from tests.support.shop import eventually
@@ -48,10 +48,12 @@ class Script:
 
 
 @contextmanager
-def gateway_to(url: str, folder: Path) -> Iterator[int]:
+def gateway_to(url: str, folder: Path, timeout_seconds: int = 5) -> Iterator[int]:
     """The gateway with one function at this address; yields its port."""
     manifests = folder / "manifests.yaml"
-    manifests.write_text(service() + "\n---\n" + ROUTE.format(name="echo"))
+    manifests.write_text(
+        service(timeout_seconds=timeout_seconds) + "\n---\n" + ROUTE.format(name="echo")
+    )
     port = free_port()
     command = gateway_command([manifests], {"echo": url}, host=LOOPBACK, port=port)
     with subprocess.Popen(command) as running:
@@ -106,7 +108,7 @@ async def test_request_that_cannot_be_sent_again_is_a_503_that_says_when(
         status, head = await call(port, method)
 
     assert status == 503
-    assert b"Retry-After: 1" in head
+    assert b"retry-after: 1" in head.lower()
     assert script.seen == [1, 1]
 
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from knative_local.http_client.client import Client
+from knative_local.http_client.client import Client, ConnectError, PoolFullError
 from knative_local.http_client.connection import Response, TransportError
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -155,3 +155,71 @@ async def test_waiting_for_the_pool_counts_as_connect_time() -> None:
         client.close()
 
     assert all(isinstance(failure, TransportError) for failure in failures)
+
+
+async def test_failed_connect_wakes_who_waits_for_a_connection() -> None:
+    async with peer(writing(OK)) as url:
+        pass
+    client = Client(url, timeout_s=30, size=1)
+
+    async with asyncio.timeout(5):
+        failures = await asyncio.gather(
+            *[client.post(REQUEST) for _ in range(5)], return_exceptions=True
+        )
+
+    assert [type(failure) for failure in failures] == [ConnectError] * 5
+
+
+async def test_cancelled_waiter_passes_its_turn_on() -> None:
+    def reply(transport: asyncio.Transport) -> None:
+        asyncio.get_running_loop().call_later(0.05, transport.write, OK)
+
+    async with peer(reply) as url:
+        client = Client(url, timeout_s=30, size=1)
+        first, second, third = (asyncio.create_task(client.post(REQUEST)) for _ in range(3))
+        first.add_done_callback(lambda _: second.cancel())  # just as its turn comes
+        async with asyncio.timeout(5):
+            answers = await asyncio.gather(first, third)
+        client.close()
+
+    assert [answer.status for answer in answers] == [200, 200]
+    assert second.cancelled()
+
+
+async def test_more_than_may_wait_are_refused_at_once() -> None:
+    async with peer(writing(b"")) as url:
+        client = Client(url, timeout_s=5, size=1, max_waiting=1)
+        waiting = [asyncio.create_task(client.post(REQUEST)) for _ in range(2)]
+        await asyncio.sleep(0.05)
+
+        with pytest.raises(PoolFullError):
+            await client.post(REQUEST)
+        client.close()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_request_not_sent_to_its_end_leaves_no_connection_for_another() -> None:
+    async with peer(writing(OK)) as url:
+        client = Client(url, timeout_s=5)
+        async with client.connection() as connection:
+            await connection.begin(b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nx", whole=False)
+        await client.post(REQUEST)
+        client.close()
+
+    assert Peer.connections == 2
+
+
+async def test_streamed_answer_comes_piece_by_piece() -> None:
+    def reply(transport: asyncio.Transport) -> None:
+        loop = asyncio.get_running_loop()
+        transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc")
+        loop.call_later(0.05, transport.write, b"def")
+
+    async with peer(reply) as url:
+        client = Client(url, timeout_s=5)
+        async with client.connection() as connection:
+            await connection.begin(REQUEST, streamed=True)
+            pieces = [await connection.read() for _ in range(3)]
+        client.close()
+
+    assert pieces == [b"abc", b"def", b""]

@@ -1,31 +1,58 @@
-"""The gateway's own answers: RFC 9457 problem details, ready to be sent."""
+"""The gateway's own answers: RFC 9457 problem details, as ASGI and as bytes."""
 
 import json
+from collections.abc import Sequence
 from http import HTTPStatus
 
-_RETRY_LATER = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
+from starlette.types import Send
+
 RETRY_AFTER_S = 1  # a function restarts within a second or two
+_RETRY_LATER = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
+
+Headers = Sequence[tuple[bytes, bytes]]
 
 
-def problem(
-    status: HTTPStatus, detail: str, *, close: bool, head_only: bool = False, allow: bytes = b""
-) -> bytes:
-    """Return a whole HTTP/1.1 response; `allow` is the Allow header's value of a 405.
+class Problem(Exception):
+    """A request that the gateway answers itself; with `close` the connection ends with it."""
 
-    `close` announces that the connection ends with it; `head_only` leaves the body out but not
-    its length, as an answer to HEAD must.
-    """
-    document = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
-    body = json.dumps(document).encode()
-    lines = [
-        f"HTTP/1.1 {status:d} {status.phrase}".encode(),
-        b"Content-Type: application/problem+json",
-        b"Content-Length: %d" % len(body),
+    def __init__(
+        self,
+        status: HTTPStatus,
+        detail: str,
+        *,
+        headers: Headers | None = None,
+        close: bool = False,
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.headers, self.close = status, detail, headers or [], close
+
+
+async def send_problem(send: Send, problem: Problem) -> None:
+    """Answer with the problem."""
+    headers, body = _answer(problem)
+    await send({"type": "http.response.start", "status": int(problem.status), "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def problem_bytes(status: HTTPStatus, detail: str) -> bytes:
+    """Return a whole HTTP/1.1 response after which the connection ends."""
+    headers, body = _answer(Problem(status, detail, close=True))
+    lines = [name + b": " + value for name, value in headers]
+    return b"\r\n".join([f"HTTP/1.1 {status:d} {status.phrase}".encode(), *lines, b"", body])
+
+
+def _answer(problem: Problem) -> tuple[Headers, bytes]:
+    status = problem.status
+    body = json.dumps(
+        {"type": "about:blank", "title": status.phrase, "status": status, "detail": problem.detail}
+    ).encode()
+    headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", b"%d" % len(body)),
+        *problem.headers,
     ]
-    if allow:
-        lines.append(b"Allow: " + allow)
     if status in _RETRY_LATER:
-        lines.append(b"Retry-After: %d" % RETRY_AFTER_S)
-    if close:
-        lines.append(b"Connection: close")
-    return b"\r\n".join([*lines, b"", b"" if head_only else body])
+        headers.append((b"retry-after", b"%d" % RETRY_AFTER_S))
+    if problem.close:
+        headers.append((b"connection", b"close"))
+    return headers, body

@@ -1,118 +1,133 @@
-"""A small HTTP/1.1 client that posts bytes over kept-alive connections, made for one origin.
+"""An HTTP/1.1 client of one origin, over kept-alive connections.
 
-The timeout is Vert.x's `RequestOptions.setTimeout`: the longest wait for a connection (a free
-one of the pool or a new one) and the longest silence on it, not a deadline for the whole.
+It sends the bytes it is given: Knative's header values are Latin-1, and no library lets them
+through as they are. Its time limit is Knative's too: one of silence, not of the whole.
 """
 
 import asyncio
-from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 from knative_local.http_client.connection import Connection, Response, TransportError
 
-POOL_SIZE = 100  # maxPoolSize of Knative's dispatcher
-MAX_WAITING = 10_000  # requests waiting for a connection; one per partition of an ordered source
+POOL_SIZE = 100  # connections, as Knative's dispatcher has
+MAX_WAITING = 10_000  # requests that wait for a connection: one per partition of an ordered source
 SWEEPS_PER_TIMEOUT = 20  # silence is noticed at most a twentieth of the timeout late
 MIN_SWEEP_S, MAX_SWEEP_S = 0.01, 0.5
 
 
-class Client:
-    """Posts to one origin over at most POOL_SIZE connections."""
+class ConnectError(TransportError):
+    """There is no connection, so not one byte was sent."""
 
-    def __init__(self, url: str, *, timeout_s: float, size: int = POOL_SIZE) -> None:
+
+class PoolFullError(ConnectError):
+    """Too many requests wait for a connection already."""
+
+
+class Client:
+    """Requests to one origin over at most `size` connections.
+
+    Connecting, and waiting for one of them, may take `timeout_s`, and so may each silence.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_s: float,
+        size: int = POOL_SIZE,
+        max_waiting: int = MAX_WAITING,
+    ) -> None:
         parts = urlsplit(url)
         self.host, self.port = parts.hostname or "", parts.port or 80
-        self.timeout_s = timeout_s
-        self._size = size
+        self._timeout_s, self._max_waiting = timeout_s, max_waiting
+        self._slots = asyncio.Semaphore(size)
+        self._waiting = 0
         self._idle: list[Connection] = []
-        self._open: set[Connection] = set()
-        self._connecting = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._busy: set[Connection] = set()
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def post(self, request: bytes) -> Response:
         """Send the bytes of a whole request and return its answer; raises TransportError."""
-        connection = self._reusable() or await self._connect()
-        answer = connection.send(request)
+        async with self.connection() as connection:
+            return await connection.begin(request)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection for one request; raises TransportError when there is none in time.
+
+        It is kept for another request only if this one went to its end.
+        """
+        connection = await self._acquire()
+        self._busy.add(connection)
         if self._sweeper is None:
             self._sweep_later()
         try:
-            return await answer
+            yield connection
         finally:
-            if not answer.done() or answer.cancelled():
-                connection.fail("cancelled")
+            self._busy.discard(connection)
+            if connection.reusable:
+                connection.used = True
+                self._idle.append(connection)
+            else:
+                connection.fail("given up")
+            self._slots.release()
 
     def close(self) -> None:
         """Drop all connections; requests under way fail."""
         if self._sweeper is not None:
             self._sweeper.cancel()
-        for connection in list(self._open):
+        for connection in [*self._idle, *self._busy]:
             connection.fail("client closed")
+
+    async def _acquire(self) -> Connection:
+        if not self._slots.locked() and (connection := self._reusable()):
+            await self._slots.acquire()  # at once
+            return connection
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._slot()
+                try:
+                    return self._reusable() or await self._connect()
+                except BaseException:
+                    self._slots.release()
+                    raise
+        except TimeoutError as error:
+            raise ConnectError(f"no connection within {self._timeout_s} s") from error
+        except OSError as error:
+            raise ConnectError(str(error)) from error
+
+    async def _slot(self) -> None:
+        if self._slots.locked() and self._waiting >= self._max_waiting:
+            raise PoolFullError("too many requests wait for a connection")
+        self._waiting += 1
+        try:
+            await self._slots.acquire()
+        finally:
+            self._waiting -= 1
 
     def _reusable(self) -> Connection | None:
         while self._idle:
             connection = self._idle.pop()
-            if connection.usable:
+            if connection.reusable:
                 return connection
             connection.fail("idle")
         return None
 
     async def _connect(self) -> Connection:
-        try:
-            async with asyncio.timeout(self.timeout_s):
-                connection = await self._free_slot()
-                return connection or await self._new_connection()
-        except TimeoutError as error:
-            raise TransportError(f"no connection within {self.timeout_s} s") from error
-        except OSError as error:
-            raise TransportError(str(error)) from error
-
-    async def _free_slot(self) -> Connection | None:
-        while len(self._open) + self._connecting >= self._size:
-            if len(self._waiting) >= MAX_WAITING:
-                raise TransportError("too many requests wait for a connection")
-            turn = asyncio.get_running_loop().create_future()
-            self._waiting.append(turn)
-            await turn
-            if connection := self._reusable():
-                return connection
-        return None
-
-    async def _new_connection(self) -> Connection:
         loop = asyncio.get_running_loop()
-        self._connecting += 1
-        try:
-            _, connection = await loop.create_connection(
-                lambda: Connection(self._release), self.host, self.port
-            )
-        finally:
-            self._connecting -= 1
-        self._open.add(connection)
+        _, connection = await loop.create_connection(Connection, self.host, self.port)
         return connection
 
-    def _release(self, connection: Connection) -> None:
-        if connection.transport is None:
-            self._open.discard(connection)
-            if connection in self._idle:
-                self._idle.remove(connection)
-        else:
-            self._idle.append(connection)
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-
     def _sweep_later(self) -> None:
-        pause_s = min(max(self.timeout_s / SWEEPS_PER_TIMEOUT, MIN_SWEEP_S), MAX_SWEEP_S)
+        pause_s = min(max(self._timeout_s / SWEEPS_PER_TIMEOUT, MIN_SWEEP_S), MAX_SWEEP_S)
         self._sweeper = asyncio.get_running_loop().call_later(pause_s, self._sweep)
 
     def _sweep(self) -> None:
-        silent_since_s = asyncio.get_running_loop().time() - self.timeout_s
-        busy = [connection for connection in self._open if connection.answer is not None]
-        for connection in busy:
-            if connection.last_byte_s <= silent_since_s:
-                connection.fail(f"silent for {self.timeout_s} s")
+        silent_since_s = asyncio.get_running_loop().time() - self._timeout_s
+        for connection in [c for c in self._busy if c.last_byte_s <= silent_since_s]:
+            connection.fail(f"silent for {self._timeout_s} s")
         self._sweeper = None
-        if busy:
+        if self._busy:
             self._sweep_later()

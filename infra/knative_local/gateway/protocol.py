@@ -1,0 +1,113 @@
+"""uvicorn's HTTP protocol with the bounds that it lacks.
+
+uvicorn neither limits the size of a head nor the time until it is there, takes any number of
+pipelined requests that one read brings, holds a new connection for ever that says nothing, and
+has no answer for a connection too many but the refusal of a request. It forgets the host of an
+absolute target, which goes before the header's (RFC 9112, section 3.2.2).
+"""
+
+import asyncio
+from http import HTTPStatus
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from knative_local.gateway.headers import MAX_HEAD_BYTES
+from knative_local.gateway.problems import problem_bytes
+
+MAX_CALLERS = 1024  # connections
+MAX_PIPELINED = 32  # requests that wait on one connection: each is held with its head
+HEAD_WITHIN_S = 75.0  # from the first byte, or from the end of the request before
+LINGER_S = 2.0  # for the caller to read the last answer: closing at once could reset it
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """A caller's connection; the methods named on_* are called by the parser."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Answer at once if there are too many."""
+        super().connection_made(transport)
+        self._ending = self._in_head = False
+        self._head_bytes = 0
+        self._late: asyncio.TimerHandle | None = None
+        self._expect_head()
+        if len(self.connections) > MAX_CALLERS:
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, f"{MAX_CALLERS} connections are open")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting for a head."""
+        self._head_is_there()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, unless the connection is to end."""
+        if self._ending:
+            return
+        self._head_bytes += len(data)
+        super().data_received(data)
+        if not self._in_head:
+            self._head_bytes = 0
+        elif self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the head is too large")
+        if self._late is None and (self.cycle is None or self.cycle.response_complete):
+            self._expect_head()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is not HTTP, once what came before it is answered."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            self._refuse(HTTPStatus.BAD_REQUEST, f"not understood: {msg}")
+        elif not cycle.more_body:
+            self._ending, cycle.keep_alive = True, False
+        elif cycle.response_started or self.pipeline:
+            self.transport.abort()
+        else:  # in the middle of a body: its function must not take it
+            cycle.disconnected = True
+            cycle.message_event.set()
+            self._refuse(HTTPStatus.BAD_REQUEST, f"not understood: {msg}")
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        super().on_message_begin()
+        self._in_head = True
+        if self._late is None:
+            self._expect_head()
+
+    def on_headers_complete(self) -> None:
+        """A head is there."""
+        self._in_head = False
+        self._head_bytes = 0
+        self._head_is_there()
+        if not self.url.startswith(b"/"):
+            self._use_host(httptools.parse_url(self.url))
+        super().on_headers_complete()
+        if len(self.pipeline) > MAX_PIPELINED:
+            self.transport.abort()
+
+    def _use_host(self, url: Any) -> None:
+        if url.host:
+            host = url.host if url.port is None else url.host + b":%d" % url.port
+            self.headers[:] = [header for header in self.headers if header[0] != b"host"]
+            self.headers.append((b"host", host))
+
+    def _refuse(self, status: HTTPStatus, detail: str) -> None:
+        self._ending = True
+        if self.transport.is_closing():
+            return
+        self.transport.write(problem_bytes(status, detail))
+        self.transport.write_eof()
+        self.loop.call_later(LINGER_S, self.transport.abort)
+
+    def _expect_head(self) -> None:
+        self._late = self.loop.call_later(HEAD_WITHIN_S, self._head_is_late)
+
+    def _head_is_there(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _head_is_late(self) -> None:
+        self._late = None
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
