@@ -43,7 +43,7 @@ class Client:
         self.host, self.port = parts.hostname or "", parts.port or 80
         self._timeout_s, self._max_waiting = timeout_s, max_waiting
         self._slots = asyncio.Semaphore(size)
-        self._waiting = 0
+        self._waiting, self._closed = 0, False
         self._idle: list[Connection] = []
         self._busy: set[Connection] = set()
         self._sweeper: asyncio.TimerHandle | None = None
@@ -75,7 +75,8 @@ class Client:
             self._slots.release()
 
     def close(self) -> None:
-        """Drop all connections; requests under way fail."""
+        """Drop all connections; requests under way and those that wait fail."""
+        self._closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
         for connection in [*self._idle, *self._busy]:
@@ -116,6 +117,8 @@ class Client:
         return None
 
     async def _connect(self) -> Connection:
+        if self._closed:
+            raise ConnectError("client closed")
         loop = asyncio.get_running_loop()
         _, connection = await loop.create_connection(Connection, self.host, self.port)
         return connection
