@@ -32,10 +32,9 @@ def letter_of(event: RawEvent) -> dict[str, Any]:
 
     `data` goes as Base64. Equal events of one destination have an equal `identity`.
     """
-    attributes = {
-        sanitize_text(name): sanitize_text(value) for name, value in event.attributes.items()
-    }
-    added = {name: attributes.pop(name) for name in [*attributes] if _ADDED.fullmatch(name)}
+    came = {sanitize_text(name): sanitize_text(value) for name, value in event.attributes.items()}
+    added = {name: value for name, value in came.items() if _ADDED.fullmatch(name)}
+    attributes = {name: value for name, value in came.items() if name not in added}
     destination = added.get("knativeerrordest", "unknown")
     of_type, event_id = attributes.get("type", ""), attributes.get("id", "")
     # A plain record's id is its place on the topic, which starts again when a broker loses its log.
@@ -74,7 +73,11 @@ def _failure(added: dict[str, str]) -> dict[str, Any]:
     code = _number(added.get("knativeerrorcode"), digits=3)
     if code is None:
         return {"error_code": None, "error_type": None, "error": _NO_ANSWER}
-    body = _answer(added.get("knativeerrordata", ""))
+    encoded = added.get("knativeerrordata", "")
+    try:
+        body = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        body = encoded.encode()
     try:
         problem = orjson.loads(body)
         of_type, error = problem["type"].rpartition("/")[2][:MAX_FILTERED], problem["detail"]
@@ -82,13 +85,6 @@ def _failure(added: dict[str, str]) -> dict[str, Any]:
         of_type, error = None, body.decode(errors="replace")
     text = sanitize_text(str(error), MAX_ERROR) or f"answered {code} without saying why"
     return {"error_code": code, "error_type": of_type and sanitize_text(of_type), "error": text}
-
-
-def _answer(encoded: str) -> bytes:
-    try:
-        return base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError):
-        return encoded.encode()
 
 
 def _number(text: str | None, *, digits: int) -> int | None:

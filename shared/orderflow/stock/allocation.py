@@ -5,14 +5,13 @@ a smaller one behind it; stock is never promised twice.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 Outcome = Literal["confirmed", "backordered", "rejected"]
 
 
-@dataclass(frozen=True, slots=True)
-class OpenOrder:
+class OpenOrder(NamedTuple):
     """An order that wants stock. `needs` maps each item to its summed quantity, in units."""
 
     position: int
@@ -20,13 +19,12 @@ class OpenOrder:
     on_shortage: Literal["backorder", "reject"] = "backorder"
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What becomes of an order; `short` maps each item that is lacking to the missing units."""
 
     order: OpenOrder
     outcome: Outcome
-    short: Mapping[str, int] = field(default_factory=dict)
+    short: Mapping[str, int] = MappingProxyType({})
 
     @property
     def cause(self) -> str:

@@ -6,15 +6,13 @@ in that count already.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Result = Literal["applied", "superseded", "refused"]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A count (`stock`) or a difference (`adjust`), in units.
 
     `moved_since` is the sum of the item's movements on record after `occurred_at`.
@@ -27,8 +25,7 @@ class Change:
     moved_since: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(NamedTuple):
     """What became of a change, and the units by which on hand moved."""
 
     change: Change

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from orderflow.database.connection import Connection, statement
@@ -45,7 +44,11 @@ def expire_orders(connection: Connection, order_ids: Sequence[str]) -> list[bool
     """
     with locked_orders(connection, order_ids, skip_locked=True) as locked:
         moves = [
-            Move(locked.orders[order_id], "cancelled", f"hold of {_minutes(hold)} expired")
+            Move(
+                locked.orders[order_id],
+                "cancelled",
+                f"hold of {hold} minute{'s' * (hold != 1)} expired",
+            )
             for order_id, hold in overdue(connection).items()
             if order_id in locked.orders
         ]
@@ -64,13 +67,6 @@ async def _expire_one(order_id: str) -> bool:
         raise
     except OrderFlowError as error:  # the database refuses it, and would hold up all behind it
         attention = f"its hold expired, but it can't be cancelled: {error.detail}"
-        await worker().submit(partial(_postpone, order_id=order_id, attention=attention))
+        postponed = {"order_id": order_id, "attention": attention, "pause_s": PAUSE_S}
+        await worker().submit(lambda connection: connection.run(POSTPONE_EXPIRY, **postponed))
         return False
-
-
-def _postpone(connection: Connection, order_id: str, attention: str) -> None:
-    connection.run(POSTPONE_EXPIRY, order_id=order_id, attention=attention, pause_s=PAUSE_S)
-
-
-def _minutes(count: int) -> str:
-    return "1 minute" if count == 1 else f"{count} minutes"

@@ -6,9 +6,8 @@ before any order's. So a decision sees every decision before it, and nothing dea
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -24,8 +23,7 @@ INSERT_STOCK = statement(_HERE / "insert_stock.sql")
 SELECT_BACKORDERED = statement(_HERE / "select_backordered.sql")
 
 
-@dataclass(frozen=True, slots=True)
-class LockedOrder:
+class LockedOrder(NamedTuple):
     """An order whose row this transaction holds. `lines` are JSON objects of item, quantity."""
 
     position: int
@@ -48,8 +46,7 @@ class LockedOrder:
         return OpenOrder(self.position, self.needs(), self.on_shortage)
 
 
-@dataclass(frozen=True, slots=True)
-class LockedStock:
+class LockedStock(NamedTuple):
     """An item's stock whose row this transaction holds, in units."""
 
     item: str
@@ -58,8 +55,7 @@ class LockedStock:
     fill_due: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Locked:
+class Locked(NamedTuple):
     """Orders by id and the stock of all their items by item."""
 
     orders: Mapping[str, LockedOrder]

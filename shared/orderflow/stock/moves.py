@@ -1,10 +1,9 @@
 """Orders moved from one status to another, with the stock that goes with it."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from orderflow.database.connection import Conflicted, Connection, Json, statement
 from orderflow.events.announcements import stock_freed
@@ -19,8 +18,7 @@ MARK_SHORTAGES = statement(_HERE / "mark_shortages.sql")
 MAX_MARKED = 1_000  # orders of an item at a time: a person reads fewer, and the rest come after
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(NamedTuple):
     """An order's change of status and why."""
 
     order: LockedOrder
