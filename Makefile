@@ -33,7 +33,7 @@ lint: $(INSTALLED) ## style and types
 chaos: $(INSTALLED) ## 100 faults at random under load, on both brokers (ARGS="--seed 7 --faults 20")
 	@$(RUN) -m tests.chaos $(ARGS)
 
-bench: $(INSTALLED) ## speed, as ratios measured side by side; ARGS=audit: of an audit
+bench: $(INSTALLED) ## speed, as ratios measured side by side; ARGS=gateway or ARGS=audit: of that
 	@$(RUN) -m tests.bench $(ARGS)
 
 $(INSTALLED): requirements.lock pyproject.toml infra/knative_local/pyproject.toml

@@ -157,10 +157,11 @@ def events_per_s(argv: Sequence[str], left: Callable[[], int]) -> float:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Measure, and print the table; `audit` measures the audit instead."""
+    """Measure, and print the table; `gateway` only its share, `audit` the audit instead."""
     if arguments == ["audit"]:
         audit.main()
         return
+    only_gateway = arguments == ["gateway"]
     console = Console()
     with ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
@@ -175,15 +176,18 @@ def main(arguments: Sequence[str]) -> None:
         create_order = running.enter_context(function(ROOT / "functions", "create_order", "--asgi"))
         urls = {
             "nothing": nothing,
-            "naive": running.enter_context(function(HERE, "naive")),
             "create_order": create_order,
             "nothing, through the gateway": running.enter_context(gateway(nothing)),
             "create_order, through the gateway": running.enter_context(gateway(create_order)),
         }
+        if not only_gateway:
+            urls["naive"] = running.enter_context(function(HERE, "naive"))
         rates = http_rates(console, urls)
-        rates |= event_rates(running, folder, database, nothing)
+        if not only_gateway:
+            rates |= event_rates(running, folder, database, nothing)
         console.print(table(rates))
-        console.print(overload_table(create_order))
+        if not only_gateway:
+            console.print(overload_table(create_order))
 
 
 def event_rates(
@@ -222,9 +226,9 @@ def table(rates: Mapping[str, float]) -> Table:
         "events to process_order": "events to nothing",
     }
     for name, rate in rates.items():
-        to = compared.get(name)
+        to = compared[name] if compared.get(name) in rates else ""
         ratio = f"{rate / rates[to]:.2f}" if to else ""
-        shown.add_row(name, f"{rate:,.0f}", ratio, to or "")
+        shown.add_row(name, f"{rate:,.0f}", ratio, to)
     return shown
 
 
