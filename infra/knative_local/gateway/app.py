@@ -41,7 +41,7 @@ class Gateway:
             found = self._routes.find(head.host, scope["method"].encode(), scope["raw_path"])
             if isinstance(found, NotFound):
                 raise _not_routed(found, head)
-            await self._functions[found.service].forward(scope, head, receive, send)
+            await self._functions[found].forward(scope, head, receive, send)
         except Problem as problem:
             await send_problem(send, problem)
 

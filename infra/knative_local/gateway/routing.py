@@ -6,16 +6,12 @@ of the manifests. A path that exists with other methods is told apart from one t
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from knative_local.manifests.http_route import HTTPRoute, RouteMatch
 
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The name of the Service that answers."""
-
-    service: str
+Methods = dict[bytes | None, str]
+"""What one path leads to, by method; None is any method."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,35 +21,21 @@ class NotFound:
     methods: frozenset[bytes] = frozenset()
 
 
-@dataclass(slots=True)
-class _Path:
-    """What one path (or prefix) of one host leads to, by method; None is any method."""
-
-    services: dict[bytes | None, Found] = field(default_factory=dict)
-
-    def add(self, match: RouteMatch, service: str) -> None:
-        method = match.method.encode() if match.method else None
-        self.services.setdefault(method, Found(service))  # the first manifest wins
-
-    def find(self, method: bytes) -> Found | None:
-        return self.services.get(method) or self.services.get(None)
-
-
 class Hosts:
     """The routes of one hostname pattern: `` (any), `name`, or `*.suffix`."""
 
     def __init__(self, pattern: str) -> None:
         self.pattern = pattern
-        self._exact: dict[bytes, _Path] = {}
-        self._prefixes: dict[bytes, _Path] = {}
+        self._exact: dict[bytes, Methods] = {}
+        self._prefixes: dict[bytes, Methods] = {}
 
     def add(self, match: RouteMatch, service: str) -> None:
         """Add one match of a rule."""
-        path = match.path.value.encode()
+        path, method = match.path.value.encode(), match.method.encode() if match.method else None
         if match.path.type == "Exact":
-            self._exact.setdefault(path, _Path()).add(match, service)
+            self._exact.setdefault(path, {}).setdefault(method, service)  # the first manifest wins
             return
-        self._prefixes.setdefault(path.rstrip(b"/"), _Path()).add(match, service)
+        self._prefixes.setdefault(path.rstrip(b"/"), {}).setdefault(method, service)
         longest_first = sorted(self._prefixes.items(), key=lambda item: -len(item[0]))
         self._prefixes = dict(longest_first)
 
@@ -63,18 +45,18 @@ class Hosts:
             return host.endswith(self.pattern[1:])
         return not self.pattern or host == self.pattern
 
-    def find(self, method: bytes, path: bytes) -> Found | NotFound:
-        """Return who answers, or the methods that the path has instead."""
-        exact = self._exact.get(path)
-        if exact and (found := exact.find(method)):
-            return found
-        methods: set[bytes] = set(_named(exact))
-        for prefix, entry in self._prefixes.items():
-            if path == prefix or path.startswith(prefix + b"/"):
-                if found := entry.find(method):
-                    return found
-                methods |= _named(entry)
-        return NotFound(frozenset(methods))
+    def find(self, method: bytes, path: bytes) -> str | NotFound:
+        """Return the Service that answers, or the methods that the path has instead."""
+        found = [self._exact[path]] if path in self._exact else []
+        found += [
+            methods
+            for prefix, methods in self._prefixes.items()
+            if path == prefix or path.startswith(prefix + b"/")
+        ]
+        for methods in found:
+            if service := methods.get(method) or methods.get(None):
+                return service
+        return NotFound(frozenset(name for methods in found for name in methods if name))
 
 
 class RouteTable:
@@ -92,22 +74,15 @@ class RouteTable:
         self._hosts = sorted(
             hosts.values(), key=lambda h: (not h.pattern, "*" in h.pattern, -len(h.pattern))
         )
-        self._any_host = len(self._hosts) == 1 and not self._hosts[0].pattern
 
-    def find(self, host: bytes, method: bytes, path: bytes) -> Found | NotFound:
-        """Return who answers this request; `path` is raw, without its query."""
-        if self._any_host:
-            return self._hosts[0].find(method, path)
+    def find(self, host: bytes, method: bytes, path: bytes) -> str | NotFound:
+        """Return the Service that answers this request; `path` is raw, without its query."""
         name = host.decode("latin-1").lower().rsplit(":", 1)[0]
         methods: frozenset[bytes] = frozenset()
         for table in self._hosts:
             if table.matches(name):
                 found = table.find(method, path)
-                if isinstance(found, Found):
+                if isinstance(found, str):
                     return found
                 methods |= found.methods
         return NotFound(methods)
-
-
-def _named(entry: _Path | None) -> set[bytes]:
-    return {method for method in entry.services if method} if entry else set()
