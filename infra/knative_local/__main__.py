@@ -27,20 +27,15 @@ def _parser() -> argparse.ArgumentParser:
     text = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("knative-local", description=__doc__, formatter_class=text)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    data = argparse.ArgumentParser(add_help=False)
-    data.add_argument(
-        "--data",
-        type=Path,
-        default=Path(".knative_local"),
-        metavar="DIR",
-        help="where a runtime keeps its logs and its state (.knative_local)",
-    )
-    _add_run(commands.add_parser("run", parents=[data], help="run manifests until Ctrl-C"))
-    _add_invoke(
-        commands.add_parser(
-            "invoke", parents=[data], help="send an event to what runs: to a Service or a topic"
+    run_parser = commands.add_parser("run", help="run manifests until Ctrl-C")
+    invoke_parser = commands.add_parser("invoke", help="send an event to what runs")
+    _add_run(run_parser)
+    _add_invoke(invoke_parser)
+    told = "where a runtime keeps its logs and its state (.knative_local)"
+    for command in (run_parser, invoke_parser):
+        command.add_argument(
+            "--data", type=Path, default=Path(".knative_local"), metavar="DIR", help=told
         )
-    )
     return parser
 
 

@@ -24,15 +24,9 @@ class Target:
         """Request line and the headers that are the same for every event."""
         parts = urlsplit(self.address)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        lines = [
-            f"POST {path} HTTP/1.1",
-            f"Host: {parts.netloc}",
-            f"User-Agent: {USER_AGENT}",
-            f"Kn-Namespace: {namespace}",
-        ]
-        if prefer_reply:
-            lines.append("Prefer: reply")
-        return "".join(f"{line}\r\n" for line in lines).encode("latin-1")
+        head = f"POST {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nUser-Agent: {USER_AGENT}\r\n"
+        head += f"Kn-Namespace: {namespace}\r\n" + ("Prefer: reply\r\n" if prefer_reply else "")
+        return head.encode("latin-1")
 
 
 def target(destination: Destination, namespace: str, resolve: Mapping[str, str]) -> Target:
@@ -44,7 +38,6 @@ def target(destination: Destination, namespace: str, resolve: Mapping[str, str])
     owner = destination.ref.namespace or namespace
     base = resolve.get(f"{owner}/{service}") or resolve.get(service)
     if base is None:
-        raise LocalRuntimeError(
-            f"no address for Service {owner}/{service}: give --resolve {service}=URL"
-        )
+        missing = f"no address for Service {owner}/{service}"
+        raise LocalRuntimeError(f"{missing}: give --resolve {service}=URL")
     return Target(address=destination.url(base, namespace=namespace), name=name)
