@@ -42,12 +42,13 @@ def answers_metadata(port: int, topics: Iterable[str] = (), partitions: int = 1)
     client = AdminClient({"bootstrap.servers": servers(port)})
     try:
         there = client.list_topics(timeout=PROBE_TIMEOUT_S).topics
-        missing = [NewTopic(topic, partitions, 1) for topic in topics if topic not in there]
-        for made in client.create_topics(missing).values() if missing else ():
-            made.result()
-    except KafkaException as error:
-        return bool(error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS)
-    return True
+    except KafkaException:
+        return False
+    missing = [NewTopic(topic, partitions, 1) for topic in topics if topic not in there]
+    made = client.create_topics(missing).values() if missing else ()
+    # Asked for, not raised: a traceback would keep the client, on which a broker waits to end.
+    faults = [topic.exception() for topic in made]
+    return all(f is None or f.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS for f in faults)
 
 
 def broker_command(port: int, topics: Iterable[str] = (), *, partitions: int = 1) -> Command:
