@@ -1,17 +1,13 @@
-"""The gateway: one port for the routes of all functions, in a process of its own.
-
-`python -m knative_local.gateway --manifest FILE... --resolve NAME=URL... --port PORT`
-"""
+"""The gateway: one port for the routes of all functions, in a process of its own."""
 
 import argparse
 import resource
 import sys
 from contextlib import suppress
-from pathlib import Path
 
 import uvicorn
 
-from knative_local.errors import LocalRuntimeError
+from knative_local.child import child_parser, exit_status
 from knative_local.gateway.app import Gateway
 from knative_local.gateway.command import DRAIN_S
 from knative_local.gateway.protocol import HEAD_WITHIN_S, MAX_CALLERS, BoundedProtocol
@@ -32,23 +28,21 @@ def raise_open_file_limit(wanted: int = MAX_OPEN_FILES) -> None:
 
 def main() -> int:
     """Read the command line and serve; return the exit status."""
-    parser = argparse.ArgumentParser(prog="knative_local.gateway")
-    parser.add_argument("--manifest", type=Path, action="append", required=True)
-    parser.add_argument("--resolve", action="append", default=[], metavar="NAME=URL")
-    parser.add_argument("--host", default=LOOPBACK)
-    parser.add_argument("--port", type=int, default=8080)
-    arguments = parser.parse_args()
-    resolve = dict(pair.split("=", 1) for pair in arguments.resolve)
+    parser = child_parser("knative_local.gateway", str(__doc__))
+    parser.add_argument("--host", default=LOOPBACK, help="the address to listen on (127.0.0.1)")
+    parser.add_argument("--port", type=int, default=8080, help="the port to listen on (8080)")
+    given = parser.parse_args()
     raise_open_file_limit()
-    try:
-        gateway = Gateway(load_manifests(arguments.manifest), resolve, max_waiting=MAX_CALLERS)
-    except LocalRuntimeError as error:
-        sys.stderr.write(f"gateway: {error}\n")
-        return 2
+    return exit_status("gateway", lambda: _serve(given))
+
+
+def _serve(given: argparse.Namespace) -> None:
+    manifests, resolve = load_manifests(given.manifest), dict(given.resolve)
+    gateway = Gateway(manifests, resolve, max_waiting=MAX_CALLERS)
     uvicorn.run(
         gateway,
-        host=arguments.host,
-        port=arguments.port,
+        host=given.host,
+        port=given.port,
         http=BoundedProtocol,
         ws="none",
         lifespan="off",
@@ -63,7 +57,6 @@ def main() -> int:
         log_config=None,
         log_level="error",
     )
-    return 0
 
 
 if __name__ == "__main__":

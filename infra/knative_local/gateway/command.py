@@ -1,8 +1,9 @@
 """The command that serves the routes of some manifests."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from knative_local.child import child_command
 
 DRAIN_S = 30.0  # for answers under way when the gateway is asked to stop
 
@@ -11,9 +12,5 @@ def gateway_command(
     manifests: Sequence[Path], resolve: Mapping[str, str], *, host: str, port: int
 ) -> list[str]:
     """Return the command that serves these manifests' routes."""
-    command = [sys.executable, "-m", "knative_local.gateway", "--host", host, "--port", str(port)]
-    for path in manifests:
-        command += ["--manifest", str(path)]
-    for name, url in resolve.items():
-        command += ["--resolve", f"{name}={url}"]
-    return command
+    options = ("--host", host, "--port", str(port))
+    return child_command("knative_local.gateway", manifests, resolve, *options)
