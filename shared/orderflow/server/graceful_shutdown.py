@@ -25,7 +25,6 @@ QUIET_MARGIN_S = 0.5  # beyond the server's own limit for idle connections, whic
 BUSY_S = 15  # for calls under way: above the 10 s that a statement may take
 FINISH_S = 6.0  # for what is done after the last answer
 POLL_S = 0.02
-ACCEPTED_AT_ONCE = 64  # a turn: some milliseconds, then those who are accepted have theirs
 
 _finishes: list[Callable[[], Awaitable[object]]] = []
 
@@ -47,48 +46,25 @@ async def lifespan(_: object) -> AsyncIterator[None]:
     standard_output().flush()
 
 
-class Listeners:
-    """The listeners of a uvicorn server: nobody waits in one, and none is closed on anybody.
-
-    libuv accepts one connection in each turn of its loop. Under load a turn answers hundreds of
-    calls, so that callers with a new connection wait for seconds, unseen by any bound of ours.
-    """
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        self._loop = asyncio.get_running_loop()
-        sockets = [listener for listening in server.servers for listener in listening.sockets]
-        self._copies = [socket.socket(fileno=os.dup(listener.fileno())) for listener in sockets]
-        for copy in self._copies:
-            copy.setblocking(False)
-            self._loop.add_reader(copy.fileno(), partial(self._accept_some, copy))
-
-    async def close(self) -> None:
-        """Close them, and serve those who are connected already."""
-        for listening in self._server.servers:
-            listening.close()
-        for copy in self._copies:
-            self._loop.remove_reader(copy.fileno())
-            for accepted in drain_backlog(copy):
-                await self._serve(accepted)
-
-    def _accept_some(self, listener: socket.socket) -> None:
-        with suppress(OSError):  # no more, or no more files: another turn will see
-            for _ in range(ACCEPTED_AT_ONCE):
-                self._loop.create_task(self._serve(listener.accept()[0]))
-
-    async def _serve(self, accepted: socket.socket) -> None:
-        # As the server makes its own protocol, which it keeps to itself.
-        server = self._server
-        states = {"server_state": server.server_state, "app_state": server.lifespan.state}
-        made = partial(cast(Any, server.config.http_protocol_class), config=server.config, **states)
-        with suppress(OSError):  # gone already
-            await self._loop.connect_accepted_socket(made, accepted)
+async def close_listeners(server: Server) -> None:
+    """Close a server's listeners, and serve who is connected already: closing resets those."""
+    sockets = [listener for listening in server.servers for listener in listening.sockets]
+    copies = [socket.socket(fileno=os.dup(listener.fileno())) for listener in sockets]
+    for listening in server.servers:
+        listening.close()
+    # As the server makes its own protocol, which it keeps to itself.
+    states = {"server_state": server.server_state, "app_state": server.lifespan.state}
+    made = partial(cast(Any, server.config.http_protocol_class), config=server.config, **states)
+    for copy in copies:
+        for accepted in drain_backlog(copy):
+            with suppress(OSError):  # gone already
+                await asyncio.get_running_loop().connect_accepted_socket(made, accepted)
 
 
 def drain_backlog(listener: socket.socket) -> list[socket.socket]:
     """Accept all connections that are there, and close the listener before there is another."""
     accepted = []
+    listener.setblocking(False)
     with listener, suppress(BlockingIOError):
         while True:
             accepted.append(listener.accept()[0])
@@ -101,7 +77,6 @@ class GracefulStop:
     def __init__(self, server: Server) -> None:
         self.leaving: asyncio.Task[None] | None = None
         self._server = server
-        self._listeners = Listeners(server)
         server.config.timeout_graceful_shutdown = BUSY_S
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._begin)
 
@@ -112,7 +87,7 @@ class GracefulStop:
     async def _leave(self) -> None:
         try:
             await self._until_quiet(LAME_DUCK_S)
-            await self._listeners.close()
+            await close_listeners(self._server)
             await self._until_quiet(self._server.config.timeout_keep_alive + QUIET_MARGIN_S)
         finally:
             self._server.handle_exit(signal.SIGTERM, None)
