@@ -23,8 +23,11 @@ SELECT to_json(row)::text FROM (
         FROM stock_ledger
         LEFT JOIN orders ON orders.position = order_position
         LEFT JOIN inventory_changes ON inventory_changes.position = change_position
-        WHERE stock_ledger.item = stock.item AND entry < CAST(:below AS bigint)
-        ORDER BY entry DESC
+        -- A place in the index of an item's entries, which says it is read and no other: the
+        -- newest of all items would be read until there are enough of this one.
+        WHERE (stock_ledger.item, entry) < (stock.item, CAST(:below AS bigint))
+          AND stock_ledger.item >= stock.item
+        ORDER BY stock_ledger.item DESC, entry DESC
         LIMIT CAST(:count AS bigint)
       ) AS movement
     ) AS ledger,

@@ -14,11 +14,13 @@ promised AS (
     item, missing, units + before.reserved_change, orders + 1, before.entry, before.order_position
   FROM promised CROSS JOIN LATERAL (
     SELECT entry, order_position, reserved_change FROM stock_ledger
-    WHERE stock_ledger.item = promised.item AND stock_ledger.entry < promised.entry
+    -- A place in the index of an item's entries, as in the list of an item.
+    WHERE (stock_ledger.item, stock_ledger.entry) < (promised.item, promised.entry)
+      AND stock_ledger.item >= promised.item
       AND kind = 'reserve'
       -- Of each entry, so that only as many are looked at as are needed.
       AND (SELECT status FROM orders WHERE orders.position = order_position) = 'confirmed'
-    ORDER BY entry DESC
+    ORDER BY stock_ledger.item DESC, stock_ledger.entry DESC
     LIMIT 1
   ) AS before
   WHERE units < missing AND orders < CAST(:count AS integer)
