@@ -13,32 +13,27 @@ CHECKOUT = Path(__file__).parents[2]  # that this file is of, unless it was inst
 MANIFESTS = Path("infra", "knative")
 
 
-def find_project(given: Path | None = None) -> Path | None:
-    """Return the folder given, else the current one, else the checkout; None if none is a project.
+def project_folder(given: Path | None = None) -> Path:
+    """Return the folder given, else the current one, else the checkout, whichever is a project.
 
-    Raises `ConfigurationError` if the one given is none.
+    Raises `ConfigurationError` if none is.
     """
     for folder in [Path.cwd(), CHECKOUT] if given is None else [given]:
         if (folder / MANIFESTS).is_dir():
             return folder.resolve()
-    if given is not None:
-        raise ConfigurationError(f"{given} is no project: there is no {MANIFESTS} in it")
-    return None
-
-
-def project_folder(given: Path | None = None) -> Path:
-    """Return the project's folder; raises `ConfigurationError` if there is none."""
-    if found := find_project(given):
-        return found
-    missing = f"no {MANIFESTS} here, and none was installed"
     what_to_do = "run this in a checkout of OrderFlow, or name one with --project FOLDER"
-    raise ConfigurationError(f"{missing}: {what_to_do}")
+    raise ConfigurationError(f"there is no {MANIFESTS} in {given or Path.cwd()}: {what_to_do}")
 
 
 def kafka_sources(given: Path | None = None) -> Sequence[KafkaSource]:
-    """Return the KafkaSources of a project, none where there is none."""
-    project = find_project(given)
-    return load_manifests([project / MANIFESTS]).kafka_sources if project else ()
+    """Return the KafkaSources of a project; none if none was given and there is none here."""
+    try:
+        manifests = load_manifests([project_folder(given) / MANIFESTS])
+    except ConfigurationError:
+        if given is not None:
+            raise
+        return ()
+    return manifests.kafka_sources
 
 
 def groups_of(sources: Sequence[KafkaSource]) -> dict[str, tuple[str, ...]]:

@@ -474,7 +474,7 @@ def test_a_wrong_word_is_said_in_one_line(words: list[str], reason: str) -> None
     [
         (["--data", "/proc/orderflow"], "/proc/orderflow: "),
         (["--data", "README.md/data"], "README.md/data: Not a directory"),
-        (["--project", "tests"], "tests is no project: there is no infra/knative in it"),
+        (["--project", "tests"], "there is no infra/knative in tests: run this in a checkout"),
     ],
     ids=str,
 )

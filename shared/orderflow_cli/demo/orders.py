@@ -20,11 +20,10 @@ SEED = 20_260_101
 
 
 class Call(NamedTuple):
-    """A request to make; `kind` is new, repeat or invalid."""
+    """A request to make, and the order that it places, if any."""
 
-    kind: str
-    order_id: str
     request: bytes
+    order_id: str = ""
 
 
 @dataclass
@@ -57,15 +56,10 @@ def calls(base_url: str) -> list[Call]:
     chance = random.Random(SEED)  # noqa: S311 (a demo, not a secret)
     names = list(items())
     new = [_order(chance, names, number) for number in range(ORDERS)]
-    orders = [Call("new", str(body["order_id"]), post(base_url, "/order", body)) for body in new]
-    repeats = [call._replace(kind="repeat") for call in chance.sample(orders, REPEATS)]
-    invalid = [
-        Call("invalid", "", post(base_url, "/order", {**body, "item": "x", "quantity": wrong}))
-        for body, wrong in zip(
-            new, chance.choices([0, -1, "two", None, 1.5], k=INVALID), strict=False
-        )
-    ]
-    later = [*repeats, *invalid]
+    orders = [Call(post(base_url, "/order", body), str(body["order_id"])) for body in new]
+    wrong = chance.choices([0, -1, "two", None, 1.5], k=INVALID)
+    bodies = [{**body, "item": "x", "quantity": q} for body, q in zip(new, wrong, strict=False)]
+    later = chance.sample(orders, REPEATS) + [Call(post(base_url, "/order", b)) for b in bodies]
     for call in later:
         orders.insert(chance.randrange(ORDERS // 2, len(orders)), call)
     return orders

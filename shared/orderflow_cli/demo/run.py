@@ -83,9 +83,7 @@ async def _place(console: Console, url: str) -> Placed:
 
 async def _stock(url: str, kind: str, units: dict[str, int]) -> None:
     bodies = [{"item": item, kind: count} for item, count in units.items()]
-    await _send(
-        url, [Call("stock", "", post(url, "/inventory", body)) for body in bodies], Placed()
-    )
+    await _send(url, [Call(post(url, "/inventory", body)) for body in bodies], Placed())
 
 
 async def _send(url: str, todo: Sequence[Call], placed: Placed) -> None:
