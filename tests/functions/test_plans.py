@@ -41,7 +41,9 @@ def queue(postgres: str) -> Iterator[Connection]:
           SELECT position, 1, 'Laptop', 5 + position % 6 FROM orders;
           INSERT INTO backorders (item, position, quantity)
           SELECT item, position, quantity FROM order_lines;
-          INSERT INTO stock_ledger (item, kind, on_hand_change, reserved_change, reason, occurred_at)
+          INSERT INTO stock_ledger (
+            item, kind, on_hand_change, reserved_change, reason, occurred_at
+          )
           SELECT 'Cable', 'repair', 1, 0, 'test', now() FROM generate_series(1, {MANY});
           ANALYZE;
         """)
