@@ -127,6 +127,26 @@ def test_expected_continue_is_given(gateway: Running) -> None:
     assert received.endswith(b"ok")
 
 
+def test_http_1_0_caller_gets_its_answer_and_the_end(gateway: Running) -> None:
+    received = raw(gateway, b"POST /order HTTP/1.0\r\nContent-Length: 2\r\n\r\nok")
+
+    assert received.startswith(b"HTTP/1.1 200 ")
+    assert received.endswith(b"\r\n\r\nok")
+
+
+def test_streamed_answer_is_not_for_http_1_0(gateway: Running) -> None:
+    received = raw(gateway, b"POST /stream HTTP/1.0\r\nContent-Length: 2\r\n\r\nok")
+
+    assert received.startswith(b"HTTP/1.1 505 ")
+
+
+def test_connection_header_cannot_strip_what_frames_the_request(gateway: Running) -> None:
+    named = b"Connection: close, host, content-length\r\n"
+    head = b"POST /order HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n"
+
+    assert raw(gateway, head + named + b"\r\nok").endswith(b"\r\n\r\nok")
+
+
 def test_slow_function_is_a_504(gateway: Running) -> None:
     answer = httpx.get(url(gateway, "/slow?seconds=20"), timeout=DEADLINE_S)
 
