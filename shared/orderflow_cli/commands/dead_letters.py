@@ -28,7 +28,7 @@ app = typer.Typer(help="What no function could process: look, send again, discar
 Ids = Annotated[list[int] | None, typer.Argument(metavar="ID", help="As `list` shows them.")]
 All = Annotated[bool, typer.Option("--all", help="Every letter that is kept.")]
 By = Annotated[str | None, typer.Option(metavar="NAME", help="Who asks; else the login name.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
 Rate = Annotated[int, typer.Option("--rate", help="Events a second at most.")]
 Limit = Annotated[int, typer.Option(help="How many to show.")]
 
@@ -104,9 +104,9 @@ def redrive_letters(
 ) -> None:
     """Send letters to their topics again, each as the event that it was."""
     filters = _filters(event_type, item, order_id, error, state, failed_after, failed_before)
-    asked = _asked(ids, filters, all_kept=all_kept)
-    asked |= {"rate_per_s": rate, "by": by or _login_name(), "dry_run": dry_run}
-    _act(database_address(data, postgres), parsed(orjson.dumps(asked), RedriveLetters), as_json)
+    command = _selection(ids, filters, all_kept=all_kept)
+    command |= {"rate_per_s": rate, "by": by or _login_name(), "dry_run": dry_run}
+    _act(database_address(data, postgres), parsed(orjson.dumps(command), RedriveLetters), as_json)
 
 
 @app.command("discard")
@@ -128,9 +128,9 @@ def discard_letters(
 ) -> None:
     """Settle letters without sending them; they are forgotten 30 days after they failed."""
     filters = _filters(event_type, item, order_id, error, state, failed_after, failed_before)
-    asked = _asked(ids, filters, all_kept=all_kept)
-    asked |= {"by": by or _login_name(), "dry_run": dry_run}
-    _act(database_address(data, postgres), parsed(orjson.dumps(asked), DiscardLetters), as_json)
+    command = _selection(ids, filters, all_kept=all_kept)
+    command |= {"by": by or _login_name(), "dry_run": dry_run}
+    _act(database_address(data, postgres), parsed(orjson.dumps(command), DiscardLetters), as_json)
 
 
 @app.command()
@@ -150,12 +150,12 @@ def _filters(*given: str | None) -> dict[str, str]:
     return {name: value for name, value in zip(FILTERS, given, strict=True) if value}
 
 
-def _asked(ids: list[int] | None, filters: dict[str, str], *, all_kept: bool) -> dict[str, Any]:
+def _selection(ids: list[int] | None, filters: dict[str, str], *, all_kept: bool) -> dict[str, Any]:
     given = {"ids": ids, "filter": filters, "all": all_kept}
-    asked = {name: selection for name, selection in given.items() if selection}
-    if len(asked) != 1:
+    selection = {name: value for name, value in given.items() if value}
+    if len(selection) != 1:
         raise ConfigurationError("give one of these: ids of letters; filters, as --type; --all")
-    return asked
+    return selection
 
 
 def _login_name() -> str:
@@ -165,12 +165,12 @@ def _login_name() -> str:
         raise ConfigurationError("you have no login name here: say who asks with --by") from error
 
 
-def _act(url: str, asked: DiscardLetters, as_json: bool) -> None:
-    done = _with(url, partial(redrive, asked))
+def _act(url: str, command: DiscardLetters, as_json: bool) -> None:
+    done = _with(url, partial(redrive, command))
     if as_json:
         say_json(done)
     else:
-        show_outcome(asked, done)
+        show_outcome(command, done)
 
 
 def _with(url: str, work: Callable[[Connection], R]) -> R:

@@ -57,8 +57,8 @@ def _waiting(waiting: Json, now: datetime) -> Iterator[Text]:
     yield _line("waits for", waiting["for"])
     for item in waiting["items"]:
         figures = ("needs", "available", "short_by", "ahead")
-        told = ", ".join(f"{name.replace('_', ' ')} {item[name]}" for name in figures)
-        yield _line("", f"{item['item']}: {told}")
+        text = ", ".join(f"{name.replace('_', ' ')} {item[name]}" for name in figures)
+        yield _line("", f"{item['item']}: {text}")
     if waiting["attention"]:
         yield _line("attention", waiting["attention"])
     if waiting["attempts"]:
@@ -85,13 +85,13 @@ def duration(seconds: float) -> str:
     """Return a time span in its two largest units, below a minute as seconds alone."""
     if seconds < 10:
         return f"{seconds:.1f} s"
-    told: list[str] = []
+    parts: list[str] = []
     left = int(seconds)
     for unit, size in UNITS_S:
         count, left = divmod(left, size)
-        if count or told:
-            told.append(f"{count} {unit}")
-    return " ".join(told[:2])
+        if count or parts:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2])
 
 
 def _ago(time: str, now: datetime) -> str:
@@ -108,5 +108,5 @@ def _seconds(since: str, until: str) -> float:
     return max(span.total_seconds(), 0)
 
 
-def _line(label: str, told: str) -> Text:
-    return Text.assemble((f"{label:<{LABEL_WIDTH}}", "dim"), told)
+def _line(label: str, text: str) -> Text:
+    return Text.assemble((f"{label:<{LABEL_WIDTH}}", "dim"), text)
