@@ -15,6 +15,7 @@ from structlog.typing import EventDict, FilteringBoundLogger
 
 from orderflow.config import log_settings
 
+BUFFER_BYTES = 256 * 1024  # more than is logged until it is flushed
 FLUSH_AFTER_S = 0.02  # lines are gathered so long, and at most so much is lost by a kill -9
 
 # One variable for all fields: structlog.contextvars has one for each, and doubles what a line costs
@@ -55,7 +56,7 @@ def bind_log_fields(**fields: object) -> None:
 @cache
 def standard_output() -> BinaryIO:
     """Return it with a buffer, which Python's has not under PYTHONUNBUFFERED; flushed at exit."""
-    stream = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    stream = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=BUFFER_BYTES)
     atexit.register(stream.close)
     return stream
 
