@@ -8,7 +8,7 @@ TESTS_AT_ONCE ?= 4
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo test lint bench chaos
+.PHONY: help install up demo test lint check bench chaos
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
@@ -21,8 +21,12 @@ up: $(INSTALLED) ## run everything on http://localhost:8080 until Ctrl-C
 demo: $(INSTALLED) ## 5,000 orders through the whole system, and the proof that none went wrong
 	@$(RUN) -m orderflow_cli demo $(ARGS)
 
-test: $(INSTALLED) ## every test, on a real PostgreSQL and a real broker
-	@$(RUN) -m pytest --numprocesses=$(TESTS_AT_ONCE) --dist=loadfile --no-loadscope-reorder $(ARGS)
+test: $(INSTALLED) ## every test but the chaos round, on a real PostgreSQL and a real broker
+	@$(RUN) -m pytest -m "not chaos" --numprocesses=$(TESTS_AT_ONCE) --dist=loadfile \
+	  --no-loadscope-reorder $(ARGS)
+
+check: lint ## in under a minute: style, types, the tests that need no server
+	@$(RUN) -m pytest --quiet --numprocesses=2 --dist=loadfile tests/unit tests/repo
 
 lint: $(INSTALLED) ## style and types
 	$(RUN) -m ruff check .

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.chaos.faults import DISPATCHERS, KINDS, ON_THE_WAY, SERVICES, Fault, plan
 from tests.chaos.run import Outcome, run
 from tests.chaos.site import open_site
@@ -36,6 +38,7 @@ ROUNDS = [
 ]
 
 
+@pytest.mark.chaos
 async def test_one_fault_of_each_kind_under_load_breaks_no_promise(
     tmp_path: Path, broker_kind: type[Broker]
 ) -> None:

@@ -22,6 +22,7 @@ from knative_local.supervisor.state_file import ComponentState, read_state
 from orderflow.database.connection import Connection
 from orderflow_cli.addresses import addresses
 from orderflow_cli.audit.proof import Proof, pending, prove
+from tests.support.impatient_project import impatient_project
 
 T = TypeVar("T")
 NewShop = Callable[[], AbstractContextManager["Shop"]]
@@ -202,7 +203,11 @@ def open_shop(
     kafka: str | None = None,
     options: Sequence[str] = (),
 ) -> Iterator[Shop]:
-    """OrderFlow during the block; stopped at the end as a user stops it, unless it has ended."""
+    """OrderFlow during the block; stopped at the end as a user stops it, unless it has ended.
+
+    Without other `options` it is the impatient one.
+    """
+    options = options or ["--project", str(impatient_project(data.with_name("project")))]
     shop = start(data, postgres=postgres, kafka=kafka, options=options)
     try:
         yield await_ready(shop)
