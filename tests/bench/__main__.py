@@ -34,6 +34,7 @@ from tests.bench import audit
 from tests.bench.overload import overload_table
 from tests.support.brokers import embedded_broker
 from tests.support.server_process import embedded_postgres
+from tests.support.waiting import eventually
 
 ROUNDS = 5  # the median of so many: a noisy machine spoils one or two
 CALLS = 2_000  # a round: seconds of work, and no more, so that all get the same weather
@@ -79,7 +80,7 @@ def function(folder: Path, name: str, *flags: str) -> Iterator[str]:
     plain = {} if "--asgi" in flags else {"WORKERS": "4", "THREADS": "1"}
     with process(argv, HOST="127.0.0.1", PORT=str(port), LOG_LEVEL="warning", **plain):
         url = f"http://127.0.0.1:{port}"
-        until(lambda: answers(url))
+        eventually(lambda: answers(url))
         yield url
 
 
@@ -91,7 +92,7 @@ def gateway(to: str) -> Iterator[str]:
     resolve = {service.name: to for service in services}
     with process(gateway_command([ROOT / MANIFESTS], resolve, host="127.0.0.1", port=port)):
         url = f"http://127.0.0.1:{port}"
-        until(lambda: answers(url))
+        eventually(lambda: answers(url))
         yield url
 
 
@@ -102,14 +103,6 @@ def answers(url: str) -> bool:
     except httpx.TransportError:
         return False
     return True
-
-
-def until(done: Callable[[], bool]) -> None:
-    """Wait until `done`, at most `WITHIN_S` seconds."""
-    deadline = time.monotonic() + WITHIN_S
-    while not done():
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.02)
 
 
 async def calls_per_s(url: str, run: str, count: int) -> float:
@@ -150,9 +143,9 @@ def events_per_s(argv: Sequence[str], left: Callable[[], int]) -> float:
     """Run a dispatcher until nothing is left; return events/s from the first one on."""
     total = left()
     with process(argv):
-        until(lambda: left() < total)
+        eventually(lambda: left() < total)
         seen, started = left(), time.perf_counter()
-        until(lambda: left() == 0)
+        eventually(lambda: left() == 0)
         return seen / (time.perf_counter() - started)
 
 

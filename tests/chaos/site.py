@@ -15,8 +15,10 @@ from orderflow_cli.postgres import server as postgres
 from orderflow_cli.topics import create_topics
 from tests.chaos.proxy import Proxy
 from tests.support.brokers import Broker
+from tests.support.processes import of_group
 from tests.support.server_process import embedded_postgres
-from tests.support.shop import DEADLINE_S, POLL_S, Shop, await_ready, of_group, start
+from tests.support.shop import Shop, await_ready, start
+from tests.support.waiting import DEADLINE_S, POLL_S
 
 T = TypeVar("T")
 

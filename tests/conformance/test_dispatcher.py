@@ -11,8 +11,9 @@ import yaml
 from knative_local.ports import free_port
 from tests.support.brokers import OpenBroker
 from tests.support.kafka_client import Kafka
-from tests.support.kafka_sources import running_sources, start_sources, wait_for
+from tests.support.kafka_sources import running_sources, start_sources
 from tests.support.scripted_sink import Sink, scripted_sink
+from tests.support.waiting import eventually
 
 ARRIVES_WITHIN_S = 40.0
 REBALANCED_WITHIN_S = 40.0
@@ -73,7 +74,7 @@ def wait_for_records(sink: Sink, topic: str, count: int) -> None:
     def arrived() -> bool:
         return len(set(numbers_at(sink, topic))) >= count
 
-    wait_for(arrived, ARRIVES_WITHIN_S, f"{count} records of {topic}")
+    eventually(arrived, within_s=ARRIVES_WITHIN_S, what=f"{count} records of {topic}")
 
 
 def test_restart_delivers_the_rest_and_nothing_twice(
@@ -123,7 +124,11 @@ def test_stop_finishes_what_is_in_flight_and_commits(
 
     with running_sources(manifest) as [process]:
         produce(broker, topic, range(1))
-        wait_for(lambda: sink.in_flight[topic] == 1, ARRIVES_WITHIN_S, "one record in flight")
+        eventually(
+            lambda: sink.in_flight[topic] == 1,
+            within_s=ARRIVES_WITHIN_S,
+            what="one record in flight",
+        )
         status = process.terminate()
 
     assert status == 0
@@ -173,7 +178,11 @@ def test_sink_that_is_away_gets_everything_when_it_is_back(
 
     with running_sources(manifest) as [process]:
         produce(broker, topic, range(50))
-        wait_for(lambda: "delivery.failed" in process.log.read_text(), 20, "a failed delivery")
+        eventually(
+            lambda: "delivery.failed" in process.log.read_text(),
+            within_s=20,
+            what="a failed delivery",
+        )
         with scripted_sink(lambda *_: [], port) as sink:
             wait_for_records(sink, topic, 50)
 
@@ -199,7 +208,11 @@ def test_broker_that_was_away_is_found_again(
             # Of a log that begins anew, the source may take for read what it had read of the old.
             last = range(10, 30) if own.keeps_its_log else range(10, 20)
             new = {f"0/{offset}" for offset in last}
-            wait_for(lambda: new <= set(numbers_at(sink, topic)), ARRIVES_WITHIN_S, f"{new}")
+            eventually(
+                lambda: new <= set(numbers_at(sink, topic)),
+                within_s=ARRIVES_WITHIN_S,
+                what=f"{new}",
+            )
 
             assert process.terminate() == 0
 
@@ -217,7 +230,11 @@ def test_group_that_stands_beyond_the_end_of_a_lost_log_starts_again(
         wait_for_records(sink, topic, 5)
         produce(broker, topic, range(5, 8))
         wait_for_records(sink, topic, 8)
-        wait_for(lambda: kafka.committed(topic) == {"0": 8}, ARRIVES_WITHIN_S, "the last commit")
+        eventually(
+            lambda: kafka.committed(topic) == {"0": 8},
+            within_s=ARRIVES_WITHIN_S,
+            what="the last commit",
+        )
 
     assert sorted(numbers_at(sink, topic)) == sorted(f"0/{n}" for n in range(8))
 
@@ -233,7 +250,11 @@ def test_latest_leaves_out_what_was_there_before(
 
     with running_sources(manifest):
         produce(broker, topic, range(20, 25))
-        wait_for(lambda: kafka.committed(topic) == {"0": 25}, ARRIVES_WITHIN_S, "the last commit")
+        eventually(
+            lambda: kafka.committed(topic) == {"0": 25},
+            within_s=ARRIVES_WITHIN_S,
+            what="the last commit",
+        )
 
     assert sorted(numbers_at(sink, topic)) == sorted(f"0/{n}" for n in range(20, 25))
 
@@ -246,7 +267,7 @@ def test_topic_that_is_missing_is_waited_for(
     [process] = start_sources(write_manifest(tmp_path, topic, sink.base, broker, **spec))
     try:
         Kafka(broker).create_topics({topic: 1})
-        wait_for(lambda: process.ready, REBALANCED_WITHIN_S, "ready")
+        eventually(lambda: process.ready, within_s=REBALANCED_WITHIN_S, what="ready")
         produce(broker, topic, range(5))
         wait_for_records(sink, topic, 5)
     finally:
@@ -264,7 +285,9 @@ def test_header_without_value_loses_the_plain_records_of_its_poll_loudly(
         producer = kafka.producer()
         producer.produce(topic, value=b"1", partition=0, headers=[("empty", None)])
         assert producer.flush(20) == 0
-        wait_for(lambda: kafka.committed(topic) == {"0": 1}, ARRIVES_WITHIN_S, "the commit")
+        eventually(
+            lambda: kafka.committed(topic) == {"0": 1}, within_s=ARRIVES_WITHIN_S, what="the commit"
+        )
 
     assert numbers_at(sink, topic) == []
     assert '"event":"event.lost"' in process.log.read_text()

@@ -12,8 +12,9 @@ import pytest
 from tests.conformance.recording import Case, cases
 from tests.support.brokers import Broker
 from tests.support.kafka_client import Kafka
-from tests.support.kafka_sources import running_runtime, wait_for
+from tests.support.kafka_sources import running_runtime
 from tests.support.scripted_sink import Arrival, Sink, scripted_sink
+from tests.support.waiting import eventually
 
 CASES = {case.name: case for case in cases()}
 ABORTED = "aborted-transaction"
@@ -44,7 +45,11 @@ def replayed(names: list[str], servers: str, folder: Path) -> Iterator[Replay]:
         with running_runtime(manifest):
             for case in chosen:
                 kafka.produce(case)
-            wait_for(lambda: _settled(replay, kafka, chosen), DONE_WITHIN_S, "final offsets")
+            eventually(
+                lambda: _settled(replay, kafka, chosen),
+                within_s=DONE_WITHIN_S,
+                what="final offsets",
+            )
             time.sleep(QUIET_S)
             yield replay
 

@@ -13,7 +13,8 @@ from orderflow_cli.project import groups_of, kafka_sources
 from orderflow_cli.topics import lag
 from tests.support.brokers import OpenBroker
 from tests.support.kafka_topics import Record, produce, records
-from tests.support.shop import Shop, eventually, open_shop, reference
+from tests.support.shop import Shop, open_shop, reference
+from tests.support.waiting import eventually
 
 WITHIN_S = 90.0
 PLACED = "orderflow.order.placed.v1"

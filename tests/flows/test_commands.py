@@ -27,20 +27,19 @@ from orderflow_cli.topics import TOPICS, lag
 from tests.support.brokers import OpenBroker
 from tests.support.commands import orderflow, refused_up, said
 from tests.support.kafka_topics import Record, produce
+from tests.support.processes import of_group
 from tests.support.server_process import embedded_postgres
 from tests.support.shop import (
-    DEADLINE_S,
     FUNCTIONS,
     ROOT,
     STOPPED_WITHIN_S,
     Shop,
     await_ready,
     clean_environment,
-    eventually,
-    of_group,
     reference,
     start,
 )
+from tests.support.waiting import DEADLINE_S, eventually
 
 NEEDS_DATABASE = [
     ["status"],

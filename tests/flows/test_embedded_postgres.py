@@ -14,8 +14,9 @@ import pytest
 
 from knative_local.ports import free_port
 from orderflow_cli.postgres import server as postgres
-from tests.support.local_runtime import DEADLINE_S, INFRA, wait_until
+from tests.support.local_runtime import INFRA
 from tests.support.server_process import embedded_postgres
+from tests.support.waiting import DEADLINE_S, eventually
 
 SERVE_ONCE = """
 import sys
@@ -64,7 +65,7 @@ def test_server_left_running_is_ended_before_the_next(tmp_path: Path) -> None:
     orphan = subprocess.Popen(
         postgres.server_command(data_dir, port), stderr=subprocess.DEVNULL, start_new_session=True
     )
-    wait_until(lambda: postgres.accepts_connections(port))
+    eventually(lambda: postgres.accepts_connections(port))
 
     with embedded_postgres(tmp_path) as url:
         assert url.startswith("postgresql://")
@@ -78,7 +79,7 @@ def test_database_of_a_killed_server_is_served_again(tmp_path: Path) -> None:
     killed = subprocess.Popen(
         postgres.server_command(data_dir, port), stderr=subprocess.DEVNULL, start_new_session=True
     )
-    wait_until(lambda: postgres.accepts_connections(port))
+    eventually(lambda: postgres.accepts_connections(port))
     killed.send_signal(signal.SIGKILL)
     killed.wait(DEADLINE_S)
 
@@ -95,7 +96,7 @@ def compute(port: int) -> subprocess.Popen[bytes]:
     psql = [postgres.program("psql"), postgres.url(port), "--tuples-only", "--command"]
     client = subprocess.Popen([*psql, COMPUTE], stderr=subprocess.DEVNULL)
     count = f"SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = '{COMPUTE}'"
-    wait_until(lambda: subprocess.check_output([*psql, count]).split() == [b"1"])
+    eventually(lambda: subprocess.check_output([*psql, count]).split() == [b"1"])
     return client
 
 
@@ -108,7 +109,7 @@ def test_backend_that_outlives_its_postmaster_does_not_keep_the_next_from_starti
     killed = subprocess.Popen(
         postgres.server_command(data_dir, port), stderr=subprocess.DEVNULL, start_new_session=True
     )
-    wait_until(lambda: postgres.accepts_connections(port))
+    eventually(lambda: postgres.accepts_connections(port))
     client = compute(port)
     killed.send_signal(signal.SIGKILL)
     killed.wait(DEADLINE_S)

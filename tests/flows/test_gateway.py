@@ -10,7 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.local_runtime import DEADLINE_S, ROUTE, Running, runtime, service, wait_until
+from tests.support.local_runtime import ROUTE, Running, runtime, service
+from tests.support.waiting import DEADLINE_S, eventually
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +192,7 @@ def test_absent_function_is_a_503_and_comes_back(tmp_path: Path) -> None:
 
         # Either it was held back until the function was there again, or told to retry.
         assert answer.status_code in {200, 503}
-        wait_until(lambda: httpx.post(url(running, "/order"), content="a").status_code == 200)
+        eventually(lambda: httpx.post(url(running, "/order"), content="a").status_code == 200)
 
 
 def test_request_that_reached_a_dying_function_is_not_repeated(tmp_path: Path) -> None:
@@ -200,7 +201,7 @@ def test_request_that_reached_a_dying_function_is_not_repeated(tmp_path: Path) -
         assert pid is not None
         with socket.create_connection(("127.0.0.1", running.port), DEADLINE_S) as caller:
             caller.sendall(b"GET /slow?seconds=4 HTTP/1.1\r\nHost: h\r\n\r\n")
-            wait_until(lambda: "asleep" in running.output.read_text())
+            eventually(lambda: "asleep" in running.output.read_text())
             os.killpg(pid, signal.SIGKILL)
 
             assert caller.recv(65536).startswith(b"HTTP/1.1 503 ")

@@ -11,7 +11,7 @@ import pytest
 from knative_local.gateway.command import gateway_command
 from knative_local.ports import LOOPBACK, accepts, free_port
 from tests.support.local_runtime import ROUTE, service
-from tests.support.shop import eventually
+from tests.support.waiting import eventually
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n%b\r\nok"
 KEEPS, CLOSES = ANSWER % b"", ANSWER % b"Connection: close\r\n"

@@ -10,7 +10,7 @@ import pytest
 
 from knative_local.ports import LOOPBACK
 from tests.flows.test_gateway_connections import KEEPS, call, gateway_to, scripted
-from tests.support.shop import eventually
+from tests.support.waiting import eventually_async
 
 pytestmark = pytest.mark.any_broker
 
@@ -109,7 +109,7 @@ async def test_connection_with_half_a_request_on_it_gets_no_other(tmp_path: Path
             with socket.create_connection((LOOPBACK, port)) as caller:
                 length = b"Content-Length: %d\r\n\r\n" % (len(HIDDEN) + 1)
                 caller.sendall(b"POST /order HTTP/1.1\r\nHost: h\r\n" + length + b"x")
-                await asyncio.to_thread(eventually, lambda: recorder.seen)
+                await eventually_async(lambda: recorder.seen)
             statuses = [(await call(port, "GET"))[0] for _ in range(OTHERS)]
 
     assert statuses == [200] * OTHERS
@@ -156,7 +156,7 @@ async def test_call_beside_slow_ones_does_not_wait_for_them(tmp_path: Path) -> N
     async with server:
         with gateway_to(url, tmp_path) as port:
             slow = [asyncio.create_task(call(port, "GET")) for _ in range(MANY)]
-            await asyncio.to_thread(eventually, lambda: len(recorder.seen) == MANY)
+            await eventually_async(lambda: len(recorder.seen) == MANY)
             began_s = time.monotonic()
             status, _ = await call(port, "GET")
             took_s = time.monotonic() - began_s

@@ -23,7 +23,8 @@ from tests.support.callers import (
     order_request,
     running_function,
 )
-from tests.support.shop import Call, eventually, insist, open_shop, reference
+from tests.support.shop import Call, insist, open_shop, reference
+from tests.support.waiting import eventually, eventually_async
 
 RESTARTS = 10
 CALLS = 300  # a restart, so that each meets all that can happen
@@ -119,7 +120,7 @@ async def test_worker_alone_is_replaced_and_no_caller_sees_it(database: Connecti
         async with Load([function.port], callers=CALLERS) as load:
             await load.answered(CALLS)
             os.kill(former, signal.SIGTERM)
-            await asyncio.to_thread(eventually, lambda: function.worker not in {0, former})
+            await eventually_async(lambda: function.worker not in {0, former})
             await load.answered(CALLS)
         function.stop(STOPPED_WITHIN_S)
 

@@ -10,16 +10,8 @@ import httpx
 import pytest
 
 from knative_local.ports import free_port
-from tests.support.local_runtime import (
-    DEADLINE_S,
-    INFRA,
-    ROUTE,
-    Running,
-    runtime,
-    service,
-    start,
-    wait_until,
-)
+from tests.support.local_runtime import INFRA, ROUTE, Running, runtime, service, start
+from tests.support.waiting import DEADLINE_S, eventually
 
 SOURCE = """
 apiVersion: sources.knative.dev/v1
@@ -53,7 +45,7 @@ def test_record_reaches_the_function_through_a_broker_that_stands_in(tmp_path: P
     with runtime(tmp_path, service(), SOURCE.format(servers=servers)) as running:
         sent = invoke(running, "greetings", '{"hello": "Kafka"}', "--topic")
 
-        wait_until(lambda: "echo | echoed 18 bytes\n" in running.output.read_text())
+        eventually(lambda: "echo | echoed 18 bytes\n" in running.output.read_text())
 
     assert (sent.stdout, sent.returncode) == ("greetings: partition 0, offset 0\n", 0)
     assert f"{servers} can't be reached" in running.output.read_text()
@@ -71,7 +63,7 @@ def test_event_reaches_a_service_and_its_answer_is_shown(tmp_path: Path) -> None
 
 def test_service_without_a_route_is_where_the_banner_says(tmp_path: Path) -> None:
     with runtime(tmp_path, service(), service("second")) as running:
-        wait_until(lambda: "A first event:" in running.output.read_text())
+        eventually(lambda: "A first event:" in running.output.read_text())
         first, second = f"http://127.0.0.1:{running.port}", f"http://127.0.0.1:{running.port + 1}"
 
         assert f"echo    {first}\n" in running.output.read_text()
@@ -84,7 +76,7 @@ def test_http_answers_while_a_source_waits_for_its_topic(tmp_path: Path, broker:
     waiting = SOURCE.format(servers=broker).replace("[greetings]", "[no-such-topic]")
     running = start(tmp_path, service(), ROUTE.format(name="echo"), waiting)
     try:
-        wait_until(lambda: "Ready" in running.output.read_text())
+        eventually(lambda: "Ready" in running.output.read_text())
 
         assert httpx.post(f"http://127.0.0.1:{running.port}/order", content="a").text == "a"
         assert running.component("greetings")["state"] == "starting"
@@ -99,9 +91,9 @@ def test_function_restarts_when_its_folder_changes(tmp_path: Path) -> None:
         works = main.read_text()
 
         main.write_text("import no_such_module\n")
-        wait_until(lambda: "no_such_module" in running.output.read_text())
+        eventually(lambda: "no_such_module" in running.output.read_text())
         main.write_text(works.replace("Response(body", "Response(b'changed'"))
-        wait_until(running.is_ready_again)
+        eventually(running.is_ready_again)
 
         assert httpx.post(f"http://127.0.0.1:{running.port}/order").text == "changed"
 
@@ -139,7 +131,7 @@ def test_machines_get_one_json_object_a_line(tmp_path: Path) -> None:
         httpx.post(f"http://127.0.0.1:{running.port}/order", content="abc")
         line = '{"component":"echo","line":"echoed 3 bytes"}\n'
 
-        wait_until(lambda: line in running.output.read_text())
+        eventually(lambda: line in running.output.read_text())
 
     assert all(text.startswith("{") for text in running.output.read_text().splitlines())
 
@@ -175,4 +167,4 @@ def test_the_quick_start_of_the_readme_works_as_written(tmp_path: Path) -> None:
     with runtime(tmp_path, manifests, flags=("--watch",)) as running:
         invoke(running, "greetings", '{"hello": "world"}', "--topic")
 
-        wait_until(lambda: "hello | hello {'hello': 'world'}\n" in running.output.read_text())
+        eventually(lambda: "hello | hello {'hello': 'world'}\n" in running.output.read_text())

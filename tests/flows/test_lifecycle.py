@@ -7,7 +7,8 @@ import pytest
 
 from orderflow.database.connection import Connection
 from tests.support.kafka_topics import Record, produce, records
-from tests.support.shop import Call, Shop, at_once, eventually, reference
+from tests.support.shop import Call, Shop, at_once, reference
+from tests.support.waiting import eventually
 
 
 def placed_event(shop: Shop, order_id: str) -> Record:

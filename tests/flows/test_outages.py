@@ -15,7 +15,8 @@ from orderflow_cli.topics import create_topics
 from tests.support.brokers import Broker, OpenBroker
 from tests.support.kafka_topics import records
 from tests.support.server_process import embedded_postgres
-from tests.support.shop import Call, Shop, at_once, eventually, insist, open_shop, reference
+from tests.support.shop import Call, Shop, at_once, insist, open_shop, reference
+from tests.support.waiting import eventually, eventually_async
 
 RECOVERED_WITHIN_S = 60.0  # two rounds of sweep, and a slow machine
 SENT = "Order received, stored in DB, and sent to Kafka"
@@ -130,7 +131,7 @@ async def test_orders_taken_while_the_database_crashes_are_whole(
     own.stock(item, 100)
     orders = [{"order_id": reference(), "item": item, "quantity": 1} for _ in range(400)]
     placing = asyncio.create_task(insist(own, [Call("POST", "/order", o) for o in orders]))
-    await asyncio.to_thread(eventually, lambda: own.shelf(item)["reserved"] > 0)
+    await eventually_async(lambda: own.shelf(item)["reserved"] > 0)
 
     database.crash()
     database.start()

@@ -24,7 +24,8 @@ from tests.support.callers import (
     order_request,
     running_function,
 )
-from tests.support.shop import eventually, reference
+from tests.support.shop import reference
+from tests.support.waiting import eventually, eventually_async
 
 pytestmark = pytest.mark.any_broker
 
@@ -151,7 +152,7 @@ async def test_callers_who_leave_do_not_disturb_those_who_stay(
             reader, writer = await asyncio.open_connection(LOOPBACK, function.port)
             writer.write(order_request(order_id, item))
             callers.append((reader, writer))
-        await asyncio.to_thread(eventually, lambda: somebody_waits(postgres))
+        await eventually_async(lambda: somebody_waits(postgres))
         for _, writer in callers[::2]:
             writer.close()
 

@@ -21,7 +21,8 @@ from tests.support.commands import orderflow
 from tests.support.kafka_client import Kafka
 from tests.support.kafka_sources import running_sources
 from tests.support.kcat import Put, put, require_kcat
-from tests.support.shop import ROOT, Shop, eventually, open_shop, reference
+from tests.support.shop import ROOT, Shop, open_shop, reference
+from tests.support.waiting import eventually
 
 WITHIN_S = 60.0
 AT_ONCE = 4

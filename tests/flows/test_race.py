@@ -4,7 +4,8 @@ from collections import Counter
 
 import pytest
 
-from tests.support.shop import Call, Shop, at_once, eventually, reference
+from tests.support.shop import Call, Shop, at_once, reference
+from tests.support.waiting import eventually
 
 CALLERS = 400
 UNITS = 50

@@ -13,16 +13,8 @@ import pytest
 from knative_local.ports import LOOPBACK, free_port
 from orderflow_cli.project import groups_of, kafka_sources
 from tests.support.commands import orderflow
-from tests.support.shop import (
-    DEADLINE_S,
-    ROOT,
-    STOPPED_WITHIN_S,
-    Shop,
-    clean_environment,
-    eventually,
-    open_shop,
-    reference,
-)
+from tests.support.shop import ROOT, STOPPED_WITHIN_S, Shop, clean_environment, open_shop, reference
+from tests.support.waiting import DEADLINE_S, eventually
 
 SESSION = (ROOT / "README.md").read_text().partition("## A session")[2].partition("\n## ")[0]
 ADDING = (ROOT / "functions" / "README.md").read_text()

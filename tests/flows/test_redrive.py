@@ -15,7 +15,8 @@ from orderflow.events.announcements import order_placed
 from orderflow.events.models import to_kafka
 from tests.support.commands import orderflow
 from tests.support.kafka_topics import Record, produce, records
-from tests.support.shop import Shop, eventually, reference
+from tests.support.shop import Shop, reference
+from tests.support.waiting import eventually
 
 REDRIVEN_WITHIN_S = 45.0  # the next sweep, and a slow machine
 TRACE = f"00-{'a' * 32}-{'b' * 16}-01"

@@ -7,15 +7,9 @@ from pathlib import Path
 
 import httpx
 
-from tests.support.local_runtime import (
-    DEADLINE_S,
-    ROUTE,
-    group_is_gone,
-    runtime,
-    service,
-    start,
-    wait_until,
-)
+from tests.support.local_runtime import ROUTE, runtime, service, start
+from tests.support.processes import of_group
+from tests.support.waiting import DEADLINE_S, eventually
 
 
 def test_killed_function_is_restarted_at_its_address(tmp_path: Path) -> None:
@@ -24,8 +18,8 @@ def test_killed_function_is_restarted_at_its_address(tmp_path: Path) -> None:
         assert before["pid"] is not None
 
         os.kill(before["pid"], signal.SIGKILL)
-        wait_until(lambda: running.component()["restarts"] == 1)
-        wait_until(running.is_ready)
+        eventually(lambda: running.component()["restarts"] == 1)
+        eventually(running.is_ready)
 
         after = running.component()
         assert after["port"] == before["port"]
@@ -61,7 +55,7 @@ def test_output_carries_the_name_of_its_component(tmp_path: Path) -> None:
     with runtime(tmp_path) as running:
         httpx.post(f"http://127.0.0.1:{running.port}/order", content="abc")
 
-        wait_until(lambda: "echo | echoed 3 bytes\n" in running.output.read_text())
+        eventually(lambda: "echo | echoed 3 bytes\n" in running.output.read_text())
 
     assert "echoed 3 bytes\n" in (running.data_dir / "logs" / "echo.log").read_text()
 
@@ -73,7 +67,7 @@ def test_sigterm_finishes_what_is_in_flight_and_leaves_no_process(tmp_path: Path
             ["curl", "-sf", "-d", "x", f"http://127.0.0.1:{running.port}/slow?seconds=1"],
             stdout=subprocess.PIPE,
         )
-        wait_until(lambda: "asleep" in running.output.read_text())
+        eventually(lambda: "asleep" in running.output.read_text())
 
         running.process.send_signal(signal.SIGTERM)
         output, _ = slow.communicate(timeout=DEADLINE_S)
@@ -81,7 +75,7 @@ def test_sigterm_finishes_what_is_in_flight_and_leaves_no_process(tmp_path: Path
         assert output == b"x"
         assert running.process.wait(DEADLINE_S) == 0
         assert len(groups) == 2
-        assert all(group_is_gone(group) for group in groups)
+        assert all(not of_group(group) for group in groups)
 
 
 def test_killed_supervisor_leaves_no_process_and_the_next_one_starts(tmp_path: Path) -> None:
@@ -89,7 +83,7 @@ def test_killed_supervisor_leaves_no_process_and_the_next_one_starts(tmp_path: P
         groups = first.groups()
 
         first.process.kill()
-        wait_until(lambda: all(group_is_gone(group) for group in groups))
+        eventually(lambda: all(not of_group(group) for group in groups))
 
     with runtime(tmp_path) as second:
         assert second.is_ready()

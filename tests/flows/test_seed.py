@@ -4,7 +4,8 @@ import json
 import subprocess
 from typing import Any
 
-from tests.support.shop import DEADLINE_S, Shop, reference
+from tests.support.shop import Shop, reference
+from tests.support.waiting import DEADLINE_S
 
 
 def curl(*arguments: str) -> Any:

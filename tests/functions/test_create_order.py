@@ -10,7 +10,6 @@ from orderflow.database.connection import Connection
 from orderflow.http.request_body import MAX_BODY_BYTES
 from tests.support.function_calls import (
     client_of,
-    eventually,
     history_of,
     kafka_away,
     make_lines,
@@ -24,6 +23,7 @@ from tests.support.function_calls import (
     unpublished,
     using,
 )
+from tests.support.waiting import eventually_async
 
 SENT = "Order received, stored in DB, and sent to Kafka"
 QUEUED = "Order received, stored in DB, and queued for Kafka"
@@ -70,7 +70,7 @@ async def test_the_event_is_on_the_topic_and_gone_from_the_outbox(database: Conn
     assert record.attributes["source"] == "/orderflow/create_order"
     assert record.attributes["sequence"] == "1"
     assert record.attributes["traceparent"] == trace
-    await eventually(lambda: unpublished(database, body["order_id"]) == [])
+    await eventually_async(lambda: unpublished(database, body["order_id"]) == [])
 
 
 async def test_a_repeated_order_gets_the_first_answer_marked() -> None:
@@ -423,7 +423,7 @@ async def test_what_a_dead_writer_left_is_told_by_sweep(database: Connection) ->
 
     (record,) = records_of("orders", body["order_id"], 1)
     assert record.attributes["id"] == placement.event.id
-    await eventually(lambda: unpublished(database, body["order_id"]) == [])
+    await eventually_async(lambda: unpublished(database, body["order_id"]) == [])
 
 
 async def test_a_repeat_is_told_sent_only_after_the_event_was_sent(database: Connection) -> None:
@@ -436,7 +436,7 @@ async def test_a_repeat_is_told_sent_only_after_the_event_was_sent(database: Con
         "UPDATE outbox SET relay_at = '1970-01-01' WHERE aggregateid = :id", id=body["order_id"]
     )
     await tick()
-    await eventually(lambda: unpublished(database, body["order_id"]) == [])
+    await eventually_async(lambda: unpublished(database, body["order_id"]) == [])
     after = await post(body)
 
     assert (before.json()["message"], after.json()["message"]) == (QUEUED, SENT)

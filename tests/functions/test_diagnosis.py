@@ -14,7 +14,6 @@ from orderflow_cli.commands.retry import Retried, retry_marked, retry_orders
 from tests.support.function_calls import (
     apply,
     client_of,
-    eventually,
     make_lines,
     module_of,
     ordered,
@@ -29,6 +28,7 @@ from tests.support.function_calls import (
     tick,
     unpublished,
 )
+from tests.support.waiting import eventually_async
 
 
 async def waiting(order_id: str) -> dict[str, Any]:
@@ -232,7 +232,7 @@ async def test_an_order_that_is_announced_no_more_says_so_and_is_moved_by_its_co
     database: Connection,
 ) -> None:
     order_id = await place()
-    await eventually(lambda: unpublished(database, order_id) == [])
+    await eventually_async(lambda: unpublished(database, order_id) == [])
     set_order(database, order_id, "due_at = 'infinity', announcements = 200, attention = 'look'")
 
     explained = await waiting(order_id)
@@ -314,7 +314,7 @@ async def test_all_that_asks_for_a_person_is_retried_and_nothing_else(
 async def test_a_retried_change_is_announced_at_the_next_tick(database: Connection) -> None:
     item = reference("item")
     await tell(item, stock=1)
-    await eventually(lambda: unpublished(database, item) == [])
+    await eventually_async(lambda: unpublished(database, item) == [])
     database.run("UPDATE inventory_changes SET attention = 'look' WHERE item = :item", item=item)
 
     list(retry_marked(database))

@@ -20,7 +20,6 @@ from tests.support.function_calls import (
     apply,
     client_of,
     deliver,
-    eventually,
     history_of,
     kafka_away,
     ledger_of,
@@ -41,6 +40,7 @@ from tests.support.function_calls import (
     unpublished,
     using,
 )
+from tests.support.waiting import eventually_async
 
 SENT = "Inventory update received and sent to Kafka"
 QUEUED = "Inventory update received and queued for Kafka"
@@ -85,7 +85,7 @@ async def test_the_change_is_told_on_the_topic(database: Connection) -> None:
     (record,) = records_of("inventory", item, 1)
     assert record.data == {"item": item, "change_id": change_id}
     assert record.attributes["type"] == "orderflow.inventory.changed.v1"
-    await eventually(lambda: unpublished(database, item) == [])
+    await eventually_async(lambda: unpublished(database, item) == [])
 
 
 async def test_nothing_is_on_the_shelf_before_the_change_is_applied(database: Connection) -> None:
@@ -563,7 +563,7 @@ async def test_a_restock_that_waits_for_an_orders_lock_fills_that_order(
     with ThreadPoolExecutor(1) as thread:
         with process_order.locked_orders(connection, [order_id]) as locked:
             restocked = thread.submit(retrying, lambda: update_items(other, [item]))
-            await eventually(lambda: waits_for_a_lock(database))
+            await eventually_async(lambda: waits_for_a_lock(database))
             process_order.move_orders(connection, locked, process_order.moves(locked), source="/t")
         restocked.result()
     connection.close()
@@ -586,7 +586,7 @@ async def test_a_cancellation_that_waits_for_an_orders_lock_nudges_for_that_orde
     with ThreadPoolExecutor(1) as thread:
         with process_order.locked_orders(connection, [order_id]) as locked:
             cancelled = thread.submit(retrying, lambda: update_order.change_orders(other, [change]))
-            await eventually(lambda: waits_for_a_lock(database))
+            await eventually_async(lambda: waits_for_a_lock(database))
             process_order.move_orders(connection, locked, process_order.moves(locked), source="/t")
         assert cancelled.result() == [True]
     connection.close()

@@ -17,7 +17,6 @@ from tests.support.function_calls import (
     ce_headers,
     client_of,
     deliver,
-    eventually,
     history_of,
     ledger_of,
     make_lines,
@@ -33,6 +32,7 @@ from tests.support.function_calls import (
     status_of,
     unpublished,
 )
+from tests.support.waiting import eventually_async
 
 PLACED = "orderflow.order.placed.v1"
 
@@ -87,7 +87,7 @@ async def test_the_decision_is_told_downstream_with_its_cause(database: Connecti
     assert record.attributes["type"] == "orderflow.order.backordered.v1"
     assert record.attributes["sequence"] == "2"
     assert record.data["cause"] == f"short of 2 {item}"
-    await eventually(lambda: unpublished(database, order_id) == [])
+    await eventually_async(lambda: unpublished(database, order_id) == [])
 
 
 async def test_the_decision_continues_the_callers_trace() -> None:

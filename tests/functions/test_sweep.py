@@ -18,7 +18,6 @@ from tests.support.function_calls import (
     apply,
     client_of,
     deliver,
-    eventually,
     history_of,
     kafka_away,
     ledger_of,
@@ -37,6 +36,7 @@ from tests.support.function_calls import (
     unpublished,
     using,
 )
+from tests.support.waiting import eventually_async
 
 
 def make_overdue(database: Connection, order_id: str) -> None:
@@ -81,7 +81,7 @@ async def test_an_event_that_its_writer_left_is_relayed_as_it_was(database: Conn
     assert record.attributes["traceparent"] == change.event.traceparent
     assert record.attributes["source"] == "/orderflow/update_inventory"
     assert record.data == {"item": item, "change_id": change.change_id}
-    await eventually(lambda: unpublished(database, item) == [])
+    await eventually_async(lambda: unpublished(database, item) == [])
 
 
 async def test_an_event_is_left_to_its_writer_at_first(database: Connection) -> None:
@@ -105,7 +105,7 @@ async def test_two_sweeps_at_one_instant_relay_an_event_once(database: Connectio
 
     await asyncio.gather(tick(), tick(), tick())
 
-    await eventually(lambda: not any(unpublished(database, item) for item in items))
+    await eventually_async(lambda: not any(unpublished(database, item) for item in items))
     records_of("inventory", items[0], 1)
 
 
@@ -123,14 +123,14 @@ async def test_what_kafka_did_not_take_stays_for_the_next_tick(
     await tick()
 
     records_of("inventory", item, 1)
-    await eventually(lambda: unpublished(database, item) == [])
+    await eventually_async(lambda: unpublished(database, item) == [])
 
 
 async def test_a_pending_order_is_announced_again_as_the_same_event(database: Connection) -> None:
     item = reference("item")
     order_id = await place(item=item, quantity=2)
     (first,) = records_of("orders", order_id, 1)
-    await eventually(lambda: unpublished(database, order_id) == [])
+    await eventually_async(lambda: unpublished(database, order_id) == [])
     make_overdue(database, order_id)
 
     await tick()
@@ -147,7 +147,9 @@ async def test_an_announcement_that_kafka_did_not_take_is_not_spent(
 ) -> None:
     item = reference("item")
     order_id, change_id = await place(), (await tell(item, stock=4)).json()["change_id"]
-    await eventually(lambda: not unpublished(database, order_id) + unpublished(database, item))
+    await eventually_async(
+        lambda: not unpublished(database, order_id) + unpublished(database, item)
+    )
     make_overdue(database, order_id)
     sql = "UPDATE inventory_changes SET announce_at = '1970-01-01' WHERE change_id = :id"
     database.run(sql, id=change_id)
@@ -162,7 +164,9 @@ async def test_an_announcement_that_kafka_did_not_take_is_not_spent(
     assert len(records_of("orders", order_id, 2, distinct=False)) == 2
     assert len(records_of("inventory", item, 2, distinct=False)) == 2
     assert announcements_of(database, order_id)[0] == 2
-    await eventually(lambda: not unpublished(database, order_id) + unpublished(database, item))
+    await eventually_async(
+        lambda: not unpublished(database, order_id) + unpublished(database, item)
+    )
 
 
 async def test_an_order_is_announced_at_growing_distances_and_not_in_between(
@@ -467,7 +471,7 @@ async def test_an_unapplied_change_is_announced_again_as_the_same_event(
     item = reference("item")
     change_id = (await tell(item, stock=4)).json()["change_id"]
     (first,) = records_of("inventory", item, 1)
-    await eventually(lambda: unpublished(database, item) == [])
+    await eventually_async(lambda: unpublished(database, item) == [])
     sql = "UPDATE inventory_changes SET announce_at = '1970-01-01' WHERE change_id = :id"
     database.run(sql, id=change_id)
 

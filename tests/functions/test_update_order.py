@@ -11,7 +11,6 @@ from tests.support.function_calls import (
     Shelf,
     apply,
     client_of,
-    eventually,
     history_of,
     ledger_of,
     make_lines,
@@ -29,6 +28,7 @@ from tests.support.function_calls import (
     tick,
     unpublished,
 )
+from tests.support.waiting import eventually_async
 
 
 async def order_in(status: str) -> str:
@@ -168,7 +168,9 @@ async def test_stock_that_nobody_waits_for_is_given_back_without_a_nudge(
 ) -> None:
     item = reference("item")
     order_id = await ordered(item=item)
-    await eventually(lambda: not unpublished(database, order_id) + unpublished(database, item))
+    await eventually_async(
+        lambda: not unpublished(database, order_id) + unpublished(database, item)
+    )
 
     module_of("update_order").change_orders(
         database, [module_of("update_order").Change(order_id, "cancelled")]
@@ -244,7 +246,7 @@ async def test_the_move_is_told_downstream(database: Connection) -> None:
     assert [record.attributes["sequence"] for record in records] == ["2", "3"]
     assert records[1].attributes["type"] == "orderflow.order.shipped.v1"
     assert records[1].attributes["source"] == "/orderflow/update_order"
-    await eventually(lambda: unpublished(database, order_id) == [])
+    await eventually_async(lambda: unpublished(database, order_id) == [])
 
 
 async def test_what_a_dead_writer_left_is_told_by_sweep(database: Connection) -> None:

@@ -16,7 +16,9 @@ import httpx
 
 from knative_local.ports import LOOPBACK, free_port
 from knative_local.supervisor.spec import program
-from tests.support.shop import ROOT, eventually, of_group, reference
+from tests.support.processes import of_group
+from tests.support.shop import ROOT, reference
+from tests.support.waiting import eventually
 
 ANSWER_WITHIN_S = 60.0  # far above what anything here takes on a busy machine
 

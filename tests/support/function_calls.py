@@ -1,10 +1,9 @@
 """What the function tests share: functions in-process, made-up orders, looks into the truth."""
 
-import asyncio
 import importlib.util
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
@@ -25,7 +24,6 @@ from orderflow.events.outbox import Outbox
 from orderflow.resources import resources
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
-POLL_S = 0.02
 WITHIN_S = 15.0  # far above what anything here takes; a deadline, not a pause
 
 
@@ -207,14 +205,6 @@ def unpublished(database: Connection, entity: str) -> list[str]:
     """Return the types of an entity's events that the outbox still holds, in their order."""
     sql = "SELECT type FROM outbox WHERE aggregateid = :id ORDER BY at, sequence"
     return [of_type for (of_type,) in database.run(sql, id=entity)]
-
-
-async def eventually(holds: Callable[[], bool], within_s: float = WITHIN_S) -> None:
-    """Wait until something holds; fail when it does not in time."""
-    deadline = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        await asyncio.sleep(POLL_S)
 
 
 class Record(NamedTuple):

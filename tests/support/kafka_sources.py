@@ -3,8 +3,7 @@
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,17 +11,10 @@ import knative_local
 from knative_local.kafka_source.command import source_command
 from knative_local.manifests.loader import load_manifests
 from knative_local.supervisor.state_file import read_state
+from tests.support.waiting import eventually
 
 READY_WITHIN_S = 60.0  # thirty-odd processes that start at once on a small machine
 STOP_WITHIN_S = 40.0  # the dispatcher's own bound is 30 s
-
-
-def wait_for(condition: Callable[[], bool], within_s: float, what: str) -> None:
-    """Look again and again until the condition holds; AssertionError after the deadline."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
-        time.sleep(0.05)
 
 
 class SourceProcess:
@@ -79,7 +71,7 @@ def running_runtime(manifest: Path) -> Iterator[None]:
         return bool(states) and set(states) == {"ready"}
 
     try:
-        wait_for(ready, READY_WITHIN_S, f"{manifest} ready")
+        eventually(ready, within_s=READY_WITHIN_S, what=f"{manifest} ready")
         yield
     finally:
         process.terminate()
@@ -96,7 +88,11 @@ def running_sources(manifest: Path, kafka: str | None = None) -> Iterator[list[S
     """The processes of a manifest file, ready to deliver."""
     processes = start_sources(manifest, kafka)
     try:
-        wait_for(lambda: all(p.ready for p in processes), READY_WITHIN_S, f"{manifest} ready")
+        eventually(
+            lambda: all(p.ready for p in processes),
+            within_s=READY_WITHIN_S,
+            what=f"{manifest} ready",
+        )
         yield processes
     finally:
         for process in processes:

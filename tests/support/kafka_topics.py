@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import orjson
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
-from tests.support.shop import DEADLINE_S, reference
+from tests.support.shop import reference
+from tests.support.waiting import DEADLINE_S
 
 QUIET = {"log_level": 2}
 LISTENED_S = 1.0  # for something that is not to come

@@ -5,17 +5,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from knative_local.ports import free_port
 from knative_local.supervisor.state_file import ComponentState, read_state
+from tests.support.waiting import DEADLINE_S, eventually
 
-DEADLINE_S = 20.0  # for anything a test waits for; a shared machine may be slow
-POLL_S = 0.05
 INFRA = Path(__file__).parents[2] / "infra"
 
 ECHO = """
@@ -131,32 +129,12 @@ def runtime(folder: Path, *manifests: str, flags: tuple[str, ...] = ()) -> Itera
     """A runtime that is ready; stopped at the end as a user stops it."""
     running = start(folder, *(manifests or (service(), ROUTE.format(name="echo"))), flags=flags)
     try:
-        wait_until(lambda: running.process.poll() is not None or running.is_ready())
+        eventually(lambda: running.process.poll() is not None or running.is_ready())
         assert running.process.poll() is None, running.output.read_text()
         yield running
     finally:
         running.process.send_signal(signal.SIGTERM)
         running.process.wait(DEADLINE_S * 2)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Poll until true; fail after the deadline."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not become true in time"
-        time.sleep(POLL_S)
-
-
-def group_is_gone(group: int) -> bool:
-    """Whether no process of this group runs; one that only waits to be reaped does not."""
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, found = stat.read_text().rsplit(")", 1)[1].split()[:3]
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if int(found) == group and state not in "ZX":
-            return False
-    return True
 
 
 def state_file(running: Running) -> dict[str, object]:

@@ -6,13 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import httpx
@@ -23,15 +22,13 @@ from orderflow.database.connection import Connection
 from orderflow_cli.addresses import addresses
 from orderflow_cli.audit.proof import Proof, pending, prove
 from tests.support.impatient_project import impatient_project
+from tests.support.waiting import DEADLINE_S, POLL_S, eventually
 
-T = TypeVar("T")
 NewShop = Callable[[], AbstractContextManager["Shop"]]
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = sorted(path.parent.name for path in ROOT.glob("functions/*/main.py"))
-DEADLINE_S = 30.0  # for anything a test waits for; a shared machine may be slow
 STOPPED_WITHIN_S = 20.0  # what a person waits for after Ctrl-C
-POLL_S = 0.05
 
 
 class Call(NamedTuple):
@@ -280,28 +277,6 @@ async def exchange(
     return httpx.Response(int(status_line.split()[1]), headers=headers, content=content)
 
 
-def eventually(look: Callable[[], T], *, within_s: float = DEADLINE_S) -> T:
-    """Return what `look` returns once that is true; fail when it is not in time."""
-    deadline = time.monotonic() + within_s
-    while not (seen := look()):
-        assert time.monotonic() < deadline, f"it did not come true in {within_s:g} s"
-        time.sleep(POLL_S)
-    return seen
-
-
 def reference(what: str = "order") -> str:
     """Return a name that no other test has."""
     return f"{what}-{uuid.uuid4().hex[:12]}"
-
-
-def of_group(group: int) -> list[int]:
-    """The processes of a group that run; one that only waits to be reaped does not."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, its_group = stat.read_text().rsplit(")", 1)[1].split()[:3]
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if int(its_group) == group and state not in "ZX":
-            found.append(int(stat.parent.name))
-    return sorted(found)
