@@ -64,7 +64,7 @@ class Outbox:
         self._worker = worker
         self._producer = Producer(_PRODUCER | {"bootstrap.servers": servers})
         self._reports: list[tuple[Report, KafkaError | None]] = []
-        self._in_flight: dict[str, Report] = {}
+        self._in_flight: dict[str, asyncio.Future[bool]] = {}
         self._acked_ids: dict[str, None] = {}
         self._deleting: asyncio.Task[None] | None = None
         self._broker_away = False
@@ -72,11 +72,15 @@ class Outbox:
 
     def publish(self, events: Sequence[Event]) -> None:
         """Send events, in their order; what can't be sent stays in the table for the relay."""
+        answers = []
         for event in events:
             report = self.send(event.aggregatetype, to_kafka(event))
             if not report.done():
-                self._in_flight[event.id] = report
+                answer = self._in_flight[event.id] = self._loop.create_future()
+                answers.append(answer)
                 report.add_done_callback(partial(self._published, event.id))
+        if answers:
+            self._loop.call_later(ACKNOWLEDGED_WITHIN_S, self._give_up, answers)
 
     def send(self, topic: str, message: KafkaMessage) -> Report:
         """Send a message; the future has its report soon after `message.timeout.ms` at the latest.
@@ -106,14 +110,10 @@ class Outbox:
         """
         if event_id is None:
             return True
-        report = self._in_flight.get(event_id)
-        if report is None or self._broker_away:
+        answer = self._in_flight.get(event_id)
+        if answer is None or self._broker_away:
             return event_id in self._acked_ids
-        await asyncio.wait([report], timeout=ACKNOWLEDGED_WITHIN_S)
-        if not report.done():
-            self._broker_away = True
-            return False
-        return report.result() is None
+        return await asyncio.shield(answer)
 
     async def relay_once(self) -> tuple[int, int]:
         """Publish one bounded batch of what is left; return how many, how many Kafka has."""
@@ -147,9 +147,17 @@ class Outbox:
         for report, error in reports:
             report.set_result(error)
 
+    def _give_up(self, answers: Sequence["asyncio.Future[bool]"]) -> None:
+        for answer in answers:
+            if not answer.done():
+                self._broker_away = True
+                answer.set_result(False)
+
     def _published(self, event_id: str, report: Report) -> None:
         self._broker_away = report.result() is not None
-        self._in_flight.pop(event_id, None)
+        answer = self._in_flight.pop(event_id, None)
+        if answer is not None and not answer.done():
+            answer.set_result(not self._broker_away)
         if self._broker_away or len(self._acked_ids) >= MAX_ACKED:
             return
         self._acked_ids[event_id] = None
