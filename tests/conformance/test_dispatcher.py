@@ -244,8 +244,10 @@ def test_latest_leaves_out_what_was_there_before(
 ) -> None:
     kafka = Kafka(broker)
     kafka.create_topics({topic: 1})
-    for number in range(20):
-        produce(broker, topic, range(number, number + 1))
+    producer = kafka.producer()
+    for number in range(20):  # each a batch of its own
+        producer.produce(topic, value=b"%d" % number, partition=0)
+        assert producer.flush(20) == 0
     manifest = write_manifest(tmp_path, topic, sink.base, broker, initialOffset="latest")
 
     with running_sources(manifest):
