@@ -13,8 +13,7 @@ from knative_local.gateway.command import DRAIN_S, gateway_command
 from knative_local.kafka_source.command import READY_EVENT, source_command
 from knative_local.manifests.loader import Manifests
 from knative_local.ports import LOOPBACK, accepts, free_port, is_free
-from knative_local.supervisor.environment import base_environment
-from knative_local.supervisor.service_spec import service_command
+from knative_local.supervisor.service_spec import base_environment, service_command
 from knative_local.supervisor.spec import Command
 
 PROBE_TIMEOUT_S = 0.1  # Knative's aggressive probing; a gateway accepts at once or not at all

@@ -116,6 +116,7 @@ def test_defaults_are_those_of_knative(tmp_path: Path) -> None:
         (make_source(delivery={"retryAfterMax": "PT1S"}), "spec.delivery.retryAfterMax: Knative's"),
         (make_source(delivery={"backoffDelay": "PT0.09S"}), "backoffDelay: under PT0.1S is zero"),
         (make_source(delivery={"timeout": "10s"}), "spec.delivery.timeout: '10s' is not"),
+        (make_source(delivery={"timeout": 10}), "spec.delivery.timeout: 10 is not"),
         (make_source(sink={}), "spec.sink: needs ref or uri"),
         (make_source(sink={"uri": "/path"}), "spec.sink: uri must be absolute"),
         (make_source(sink={"uri": "https://a.example"}), "spec.sink: only http"),

@@ -39,7 +39,7 @@ def duration_ms(text: str) -> int:
     One decimal digit of each number counts and the rest is cut off (PT0.25S is 200 ms); a sign
     is dropped. Anything else raises ValueError.
     """
-    found = _DURATION.match(text)
+    found = _DURATION.match(str(text))  # a manifest may hold a number
     if found is None:
         raise ValueError(f"{text!r} is not an ISO-8601 duration such as PT0.5S")
     tenths = 0

@@ -4,7 +4,6 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from knative_local.supervisor.component import Component
@@ -56,12 +55,7 @@ class Supervisor:
         self._reaper = Reaper(held=(self._lock,))
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.stop()
         await asyncio.to_thread(self._reaper.close)
         os.close(self._lock)
