@@ -93,10 +93,6 @@ class Running:
         states = [c["state"] for c in read_state(self.data_dir)["components"]]
         return bool(states) and set(states) == {"ready"}
 
-    def is_ready_again(self) -> bool:
-        """Whether all are after the function was restarted."""
-        return self.is_ready() and self.component()["restarts"] > 0
-
     def groups(self) -> list[int]:
         """The process groups of the components."""
         return [c["pid"] for c in read_state(self.data_dir)["components"] if c["pid"]]
