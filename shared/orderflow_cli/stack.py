@@ -6,7 +6,7 @@ user brings their own.
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -71,9 +71,9 @@ async def open_stack(
     `LocalRuntimeError` for what the user can put right.
     """
     project = project_folder(project)
-    manifests, servers = load_manifests([project / MANIFESTS]), list[Command]()
+    manifests = load_manifests([project / MANIFESTS])
     topics = topics_of(manifests.kafka_sources)
-    url = None if postgres is None else database_url(postgres)
+    postgres = None if postgres is None else database_url(postgres)
     kafka = None if kafka is None else kafka_servers(kafka)
     async with Supervisor(
         data,
@@ -81,14 +81,7 @@ async def open_stack(
         show_output=log_format is not None,
         log_format=log_format or "people",
     ) as supervisor:
-        if url is None:
-            postgres_port = free_port()
-            url = embedded_postgres.url(postgres_port)
-            servers.append(embedded_postgres.postgres_command(data, postgres_port))
-        if kafka is None:
-            broker_port = free_port()
-            kafka = broker.servers(broker_port)
-            servers.append(broker.broker_command(broker_port, topics, partitions=PARTITIONS))
+        url, kafka, servers = _servers(data, postgres, kafka, topics)
         runtime = Runtime(
             manifests=manifests,
             paths=[project / MANIFESTS],
@@ -105,6 +98,22 @@ async def open_stack(
         await asyncio.to_thread(create_topics, kafka, topics)
         await supervisor.start()
         yield Stack(f"http://{LOOPBACK}:{port}", url, kafka)
+
+
+def _servers(
+    data: Path, postgres: str | None, kafka: str | None, topics: Collection[str]
+) -> tuple[str, str, list[Command]]:
+    # Where they are, and the commands of those that are not the user's own.
+    commands = []
+    if postgres is None:
+        port = free_port()
+        postgres = embedded_postgres.url(port)
+        commands.append(embedded_postgres.postgres_command(data, port))
+    if kafka is None:
+        port = free_port()
+        kafka = broker.servers(port)
+        commands.append(broker.broker_command(port, topics, partitions=PARTITIONS))
+    return postgres, kafka, commands
 
 
 async def serve(data: Path, console: Console, **choices: Any) -> None:

@@ -17,6 +17,7 @@ from orderflow.orders.states import MOVES, Status
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = ROOT / "functions"
 FOLDERS = sorted(path.parent.name for path in FUNCTIONS.glob("*/main.py"))
+MAX_FUNCTION_LINES = 40  # without its signature; ten are the aim
 MAX_MAIN_LINES = 110  # a screen; beyond it a function does two things
 
 
@@ -83,6 +84,18 @@ def test_there_is_something_to_look_at() -> None:
     assert CODE
     assert RUNTIME
     assert SQL
+
+
+def test_no_function_is_longer_than_a_reader_holds_in_mind() -> None:
+    long = [
+        f"{named(path)}: {node.name}"
+        for path in [*CODE, *RUNTIME]
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.body[0].lineno >= MAX_FUNCTION_LINES
+    ]
+
+    assert long == []
 
 
 def test_no_statement_is_written_in_code() -> None:
