@@ -52,7 +52,7 @@ class Placed(NamedTuple):
     is_new: bool = False
 
 
-@http("POST")
+@http("POST", scope="orders:write")
 async def create_order(request: Request) -> Response:
     """Answer 201 for a new order, 200 for a repeat, 409 for another body under the same id."""
     order = await body_of(request, PlaceOrder)

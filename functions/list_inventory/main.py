@@ -25,7 +25,7 @@ MAX_COUNTED = 10_000  # backorders of an item, in a millisecond or two
 FIGURES = ("item", "on_hand", "reserved", "available", "short")
 
 
-@http("GET", "HEAD")
+@http("GET", "HEAD", scope="inventory:read")
 async def list_inventory(request: Request) -> Response:
     """Answer with a page of items, an item and a page of its ledger, or what a change came to."""
     # Not the decoded path: an item may have a slash in its name.

@@ -32,7 +32,7 @@ SELECT_ORDERS_BY_ATTENTION = statement(HERE / "select_orders_by_attention.sql")
 Order = dict[str, Any]
 
 
-@http("GET", "HEAD")
+@http("GET", "HEAD", scope="orders:read")
 async def list_orders(request: Request) -> Response:
     """Answer with a page, a stream of every match, or one order."""
     if request.scope["path"] != "/orders":

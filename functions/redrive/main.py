@@ -29,7 +29,7 @@ MAX_DIGITS = 18  # of an id: far more letters than a disk holds
 Rows = list[dict[str, Any]]
 
 
-@http("GET", "HEAD", "POST")
+@http("GET", "HEAD", "POST", scope="operations")
 async def redrive(request: Request) -> Response:
     """Answer with a page of letters, one letter or the record, or do what is asked."""
     path = request.scope["path"]

@@ -53,7 +53,7 @@ class Recorded(NamedTuple):
     is_new: bool = False
 
 
-@http("POST")
+@http("POST", scope="inventory:write")
 async def update_inventory(request: Request) -> Response:
     """Answer 202 for a new change and for a repeat, 409 for another body under the same id."""
     change = requested(await body_of(request, ChangeInventory), traceparent_of(request))

@@ -30,7 +30,7 @@ class Change(NamedTuple):
     status: Status
 
 
-@http("PATCH")
+@http("PATCH", scope="orders:write")
 async def update_order(request: Request) -> Response:
     """Answer 200 with the new status, also to a repeat; 404 or 409 when it can't be."""
     wanted = Change(path_name(request, "/order/"), (await body_of(request, ChangeOrder)).status)

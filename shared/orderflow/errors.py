@@ -64,6 +64,15 @@ class MalformedBody(Never, status=400, slug="malformed-json", title="Malformed J
     """The body is not JSON."""
 
 
+class Forbidden(Never, status=403, slug="forbidden", title="Not allowed"):
+    """The caller is known and lacks a scope (RFC 6750, section 3.1)."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"this needs the scope {scope}")
+        challenge = f'Bearer realm="orderflow", error="insufficient_scope", scope="{scope}"'
+        self.headers = {"WWW-Authenticate": challenge}
+
+
 class NotFound(Never, status=404, slug="not-found", title="Not found"):
     """No such thing."""
 

@@ -91,7 +91,7 @@ def _posted(name: str, take: Callable[[Request], Awaitable[None]]) -> Handler:
             raise
         return Response(status_code=204)
 
-    return serve(name, ("POST",), delivered)
+    return serve(name, ("POST",), delivered, None)
 
 
 def _shorten(error: OrderFlowError) -> None:

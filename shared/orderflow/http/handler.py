@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from orderflow.auth.caller import LOCAL, Scope
 from orderflow.database.connection import Connection
 from orderflow.errors import ConfigurationError, Later, MethodNotAllowed, OrderFlowError
 from orderflow.logs import begin_log_fields, bind_log_fields, logger
@@ -33,17 +34,24 @@ MAX_PATH = 256  # characters of a path in a log line
 _log_level: ContextVar[int] = ContextVar("log_level")
 
 
-def http(*methods: str) -> Callable[[Handler], Handler]:
-    """Register an async function from `Request` to `Response`; other methods are answered 405."""
-    return lambda function: serve(function.__name__, methods, function)
+def http(*methods: str, scope: Scope | None) -> Callable[[Handler], Handler]:
+    """Register an async function from `Request` to `Response`; other methods are answered 405.
+
+    Its caller needs the scope, or no token at all if that is None. A function that wants more on
+    one of its paths asks `caller_of(request).require(...)`.
+    """
+    return lambda function: serve(function.__name__, methods, function, scope)
 
 
-def serve(name: str, methods: tuple[str, ...], handler: Handler) -> Handler:
+def serve(name: str, methods: tuple[str, ...], handler: Handler, scope: Scope | None) -> Handler:
     """Make the handler known to functions-framework under a name, with all that is around it."""
 
     async def routed(request: Request) -> Response:
         if request.scope["path"] in HEALTH_PATHS:
             return await health(request.scope["path"])
+        request.state.caller = LOCAL
+        if scope is not None:
+            LOCAL.require(scope)
         if request.method not in methods:
             raise MethodNotAllowed(methods)
         return await handler(request)
