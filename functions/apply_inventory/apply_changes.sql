@@ -1,10 +1,13 @@
 -- Writes what became of the changes of locked items: stock, ledger, and the changes themselves.
 -- Stock that others wait for is marked, so that new orders do not overtake them.
-WITH applied AS (
-  SELECT * FROM jsonb_to_recordset(CAST(:applied AS jsonb)) AS applied (
-    item text, position bigint, kind text, result text, on_hand_change bigint,
-    occurred_at timestamptz
+WITH applied AS MATERIALIZED (
+  SELECT
+    item, position, CASE WHEN stock IS NULL THEN 'adjust' ELSE 'count' END AS kind, occurred_at,
+    result, on_hand_change
+  FROM jsonb_to_recordset(CAST(:applied AS jsonb)) AS decided (
+    position bigint, result text, on_hand_change bigint
   )
+  JOIN inventory_changes USING (position)
 ),
 counted AS (
   UPDATE stock SET

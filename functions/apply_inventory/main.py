@@ -7,7 +7,6 @@ orderflow.order.confirmed.v1.
 from collections.abc import Sequence
 from itertools import groupby
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
 from orderflow.database.connection import Connection, Json, statement
@@ -21,10 +20,9 @@ from orderflow.stock.filling import fill
 from orderflow.stock.locking import backordered_items, ensure_stock_rows
 from orderflow.stock.moves import mark_shortages
 
-HERE = Path(__file__).parent
-LOCK_ITEMS = statement(HERE / "lock_items.sql")
-SELECT_CHANGES = statement(HERE / "select_changes.sql")
-APPLY_CHANGES = statement(HERE / "apply_changes.sql")
+LOCK_ITEMS = statement(__file__, "lock_items.sql")
+SELECT_CHANGES = statement(__file__, "select_changes.sql")
+APPLY_CHANGES = statement(__file__, "apply_changes.sql")
 SOURCE = "/orderflow/apply_inventory"
 MAX_CHANGES = 500  # a transaction, so that it holds the items for a tenth of a second
 MAX_ROUNDS = 40  # transactions a call, so 20,000 changes; the rest comes with the next delivery
@@ -64,7 +62,10 @@ def apply_once(connection: Connection, items: list[str]) -> int:
         for item, rows in groupby(changes, key=itemgetter(0)):
             on_hand, reserved, counted_at = stock[item]
             applied = apply_changes(on_hand, counted_at, [Change(*row[1:]) for row in rows])
-            outcomes += [done.row(item) for done in applied]
+            outcomes += [
+                {"position": c.position, "result": result, "on_hand_change": units}
+                for c, result, units in applied
+            ]
             left = on_hand + sum(done.on_hand_change for done in applied)
             if reserved > min(on_hand, left):
                 short.append(item)

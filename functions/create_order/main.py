@@ -4,7 +4,6 @@ Writes orders, order_lines, order_history and outbox; emits orderflow.order.plac
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -12,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from orderflow.database.connection import Connection, Json, statement
+from orderflow.database.event import Event
 from orderflow.database.group_commit import Batch
 from orderflow.errors import Conflict
-from orderflow.events.announcements import order_placed
-from orderflow.events.models import Event
+from orderflow.events.messages import order_placed
 from orderflow.http.handler import http, json_response, replay_header
 from orderflow.http.request import body_of, idempotency_key_of, traceparent_of
 from orderflow.ids import uuid7
@@ -23,8 +22,8 @@ from orderflow.logs import bind_log_fields
 from orderflow.models import PlaceOrder
 from orderflow.resources import outbox
 
-INSERT_ORDERS = statement(Path(__file__).with_name("insert_orders.sql"))
-SELECT_PLACED = statement(Path(__file__).with_name("select_placed.sql"))
+INSERT_ORDERS = statement(__file__, "insert_orders.sql")
+SELECT_PLACED = statement(__file__, "select_placed.sql")
 
 
 class Placement(NamedTuple):

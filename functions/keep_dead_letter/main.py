@@ -4,7 +4,6 @@ Writes dead_letters and redriven_letters; emits nothing.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from orderflow.database.connection import Connection, Json, statement
@@ -14,7 +13,7 @@ from orderflow.events.cloudevent import RawEvent
 from orderflow.events.trigger import raw_event
 from orderflow.logs import bind_log_fields
 
-KEEP_LETTERS = statement(Path(__file__).with_name("keep_letters.sql"))
+KEEP_LETTERS = statement(__file__, "keep_letters.sql")
 MAX_DATA_BYTES = 1024 * 1024  # Kafka's own default limit of a record
 MAX_BATCH = 8  # of the largest letters 11 MB of JSON, which is held several times over
 

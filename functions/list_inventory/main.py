@@ -3,8 +3,6 @@
 Reads only.
 """
 
-from pathlib import Path
-
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,9 +15,9 @@ from orderflow.http.request import path_name
 from orderflow.logs import bind_log_fields
 from orderflow.resources import worker
 
-SELECT_STOCK = statement(Path(__file__).with_name("select_stock.sql"))
-SELECT_ITEM = statement(Path(__file__).with_name("select_item.sql"))
-SELECT_CHANGE = statement(Path(__file__).with_name("select_change.sql"))
+SELECT_STOCK = statement(__file__, "select_stock.sql")
+SELECT_ITEM = statement(__file__, "select_item.sql")
+SELECT_CHANGE = statement(__file__, "select_change.sql")
 CHANGES = "/inventory/changes/"
 MAX_COUNTED = 10_000  # backorders of an item, in a millisecond or two
 FIGURES = ("item", "on_hand", "reserved", "available", "short")

@@ -5,7 +5,6 @@ Reads only.
 
 from collections.abc import AsyncIterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -23,11 +22,10 @@ from orderflow.orders.diagnosis.explanation import explain
 from orderflow.orders.diagnosis.facts import find_order
 from orderflow.resources import worker
 
-HERE = Path(__file__).parent
-SELECT_ORDERS = statement(HERE / "select_orders.sql")
-SELECT_ORDERS_BY_STATUS = statement(HERE / "select_orders_by_status.sql")
-SELECT_ORDERS_BY_ITEM = statement(HERE / "select_orders_by_item.sql")
-SELECT_ORDERS_BY_ATTENTION = statement(HERE / "select_orders_by_attention.sql")
+SELECT_ORDERS = statement(__file__, "select_orders.sql")
+SELECT_ORDERS_BY_STATUS = statement(__file__, "select_orders_by_status.sql")
+SELECT_ORDERS_BY_ITEM = statement(__file__, "select_orders_by_item.sql")
+SELECT_ORDERS_BY_ATTENTION = statement(__file__, "select_orders_by_attention.sql")
 
 Order = dict[str, Any]
 

@@ -14,7 +14,6 @@ from orderflow.errors import InvalidInput, Later, OrderFlowError
 from orderflow.events.models import OrderPlaced
 from orderflow.events.trigger import event
 from orderflow.logs import bind_log_fields
-from orderflow.stock.allocation import allocate
 from orderflow.stock.filling import fill
 from orderflow.stock.locking import Locked, LockedOrder, locked_orders
 from orderflow.stock.moves import Move, move_orders
@@ -50,21 +49,21 @@ decide = Batch(decide_orders)
 
 def moves(locked: Locked) -> list[Move]:
     """Let allocation decide on what is pending and may be decided now."""
-    orders = {o.position: o for o in locked.orders.values() if may_decide(o, locked)}
-    decisions = allocate((order.as_open() for order in orders.values()), locked.free())
-    return [Move(orders[d.order.position], d.outcome, d.cause) for d in decisions]
+    open_orders = [order for order in locked.orders.values() if may_decide(order, locked)]
+    decided = locked.allocate(open_orders)
+    return [Move(order, decision.outcome, decision.cause) for order, decision in decided]
 
 
 def items_awaiting_fill(locked: Locked) -> list[str]:
     """Return the items that pending orders have to leave to those who wait longer."""
     pending = [order for order in locked.orders.values() if order.status == "pending"]
-    items = {item for order in pending for item in order.needs()}
+    items = {item for order in pending for item in order.needs}
     return sorted(item for item in items if locked.stock[item].fill_due)
 
 
 def may_decide(order: LockedOrder, locked: Locked) -> bool:
     """Whether it is the order's turn: free stock is offered first to those who wait longer."""
-    return order.status == "pending" and not any(locked.stock[i].fill_due for i in order.needs())
+    return order.status == "pending" and not any(locked.stock[i].fill_due for i in order.needs)
 
 
 def refusal(order_id: str, locked: Locked) -> OrderFlowError | None:

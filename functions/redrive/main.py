@@ -12,10 +12,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from orderflow.database.connection import Connection
-from orderflow.dead_letters.lists import LetterPage, cursor_after, letters_page, one_letter
-from orderflow.dead_letters.redrives import RedrivePage, redrives_page
+from orderflow.dead_letters.lists import cursor_after, letters_page, one_letter
 from orderflow.dead_letters.redrives import redrive as redrive_letters
-from orderflow.dead_letters.selections import DiscardLetters, RedriveLetters
+from orderflow.dead_letters.redrives import redrives_page
+from orderflow.dead_letters.selections import (
+    DiscardLetters,
+    LetterPage,
+    RedriveLetters,
+    RedrivePage,
+    Selection,
+)
 from orderflow.errors import MethodNotAllowed, NotFound
 from orderflow.http.handler import http, json_response
 from orderflow.http.pagination import Page, next_link, page_of
@@ -23,7 +29,10 @@ from orderflow.http.request import body_of, path_name
 from orderflow.logs import bind_log_fields
 from orderflow.resources import worker
 
-ACTIONS = {"/dead-letters/redrive": RedriveLetters, "/dead-letters/discard": DiscardLetters}
+ACTIONS: dict[str, type[Selection]] = {
+    "/dead-letters/redrive": RedriveLetters,
+    "/dead-letters/discard": DiscardLetters,
+}
 MAX_DIGITS = 18  # of an id: far more letters than a disk holds
 
 Rows = list[dict[str, Any]]

@@ -7,13 +7,12 @@ orderflow.order.cancelled.v1 and the redriven events.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import orjson
 
 from orderflow.database.connection import Connection, Json, statement
 from orderflow.dead_letters.resending import purge_and_redrive
-from orderflow.events.announcements import inventory_changed, order_placed, stock_freed
+from orderflow.events.messages import inventory_changed, order_placed, stock_freed
 from orderflow.events.models import Tick
 from orderflow.events.trigger import event
 from orderflow.http.handler import log_as_routine
@@ -23,12 +22,11 @@ from orderflow.resources import outbox, worker
 from orderflow.stock.holds import expire_holds
 from orderflow.traceparent import traceparent_or_new
 
-HERE = Path(__file__).parent
-CLAIM_OVERDUE_ORDERS = statement(HERE / "claim_overdue_orders.sql")
-CLAIM_OVERDUE_CHANGES = statement(HERE / "claim_overdue_changes.sql")
-SELECT_UNFILLED = statement(HERE / "select_unfilled.sql")
-INSERT_EVENTS = statement(HERE / "insert_events.sql")
-MARK_OVERDUE_ORDERS = statement(HERE / "mark_overdue_orders.sql")
+CLAIM_OVERDUE_ORDERS = statement(__file__, "claim_overdue_orders.sql")
+CLAIM_OVERDUE_CHANGES = statement(__file__, "claim_overdue_changes.sql")
+SELECT_UNFILLED = statement(__file__, "select_unfilled.sql")
+INSERT_EVENTS = statement(__file__, "insert_events.sql")
+MARK_OVERDUE_ORDERS = statement(__file__, "mark_overdue_orders.sql")
 
 AT_ONCE = 500  # of each kind a tick: what is left comes with the next
 RELAYS = 20  # bounded batches a tick, so that a tick ends before the next one

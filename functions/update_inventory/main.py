@@ -5,7 +5,6 @@ written by apply_inventory.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -13,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from orderflow.database.connection import Connection, Json, statement
+from orderflow.database.event import Event
 from orderflow.database.group_commit import Batch
 from orderflow.errors import Conflict
-from orderflow.events.announcements import inventory_changed
-from orderflow.events.models import Event
+from orderflow.events.messages import inventory_changed
 from orderflow.http.handler import http, json_response, replay_header
 from orderflow.http.request import body_of, traceparent_of
 from orderflow.ids import uuid7
@@ -24,8 +23,8 @@ from orderflow.logs import bind_log_fields
 from orderflow.models import ChangeInventory
 from orderflow.resources import outbox
 
-INSERT_CHANGES = statement(Path(__file__).with_name("insert_changes.sql"))
-SELECT_CHANGES = statement(Path(__file__).with_name("select_changes.sql"))
+INSERT_CHANGES = statement(__file__, "insert_changes.sql")
+SELECT_CHANGES = statement(__file__, "select_changes.sql")
 SENT = "Inventory update received and sent to Kafka"
 QUEUED = "Inventory update received and queued for Kafka"
 

@@ -18,7 +18,7 @@ from orderflow.http.handler import http, json_response, replay_header
 from orderflow.http.request import body_of, path_name
 from orderflow.logs import bind_log_fields
 from orderflow.models import ChangeOrder
-from orderflow.orders.states import MOVES, Status, may_move
+from orderflow.orders.states import MOVES, Status
 from orderflow.stock.locking import Locked, LockedOrder, locked_orders
 from orderflow.stock.moves import Move, move_orders
 
@@ -69,7 +69,7 @@ def plan(
     status = planned[wanted.order_id].enters if wanted.order_id in planned else order.status
     if status == wanted.status:
         return None
-    if not may_move(status, wanted.status):
+    if wanted.status not in MOVES[status]:
         can = " or ".join(MOVES[status]) or "nothing else"
         return Conflict(f"the order is {status}; it can become {can}, not {wanted.status}")
     if wanted.status == "shipped" and (lacking := not_on_hand(order, locked, planned)):
@@ -79,8 +79,8 @@ def plan(
 
 def not_on_hand(order: LockedOrder, locked: Locked, planned: Mapping[str, Move]) -> str | None:
     """Return an item of which there is not enough to ship this order too, after a low count."""
-    leaving = [move.order.needs() for move in planned.values() if move.enters == "shipped"]
-    for item, units in order.needs().items():
+    leaving = [move.order.needs for move in planned.values() if move.enters == "shipped"]
+    for item, units in order.needs.items():
         if locked.stock[item].on_hand < units + sum(needs.get(item, 0) for needs in leaving):
             return item
     return None

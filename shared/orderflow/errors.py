@@ -4,7 +4,7 @@
 503 another delivery (CloudEvents retry classes of its data plane).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -26,6 +26,7 @@ class OrderFlowError(Exception):
     status = 500
     slug = "internal"
     title = "Internal error"
+    headers: Mapping[str, str] = {}
 
     def __init_subclass__(cls, **problem: Any) -> None:
         for member, value in problem.items():
@@ -35,7 +36,6 @@ class OrderFlowError(Exception):
         super().__init__(detail)
         self.detail = detail
         self.errors = errors
-        self.headers: dict[str, str] = {}
 
     def problem(self) -> dict[str, Any]:
         """Return the RFC 9457 members: type, title, status, detail and, for bad input, errors."""
@@ -92,9 +92,7 @@ class Conflict(Never, status=409, slug="conflict", title="Conflict"):
 class BodyTooSlow(Never, status=408, slug="body-too-slow", title="Body too slow"):
     """The body did not arrive in time; the rest of it is not waited for."""
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.headers = {"Connection": "close"}
+    headers: Mapping[str, str] = {"Connection": "close"}
 
 
 class BodyTooLarge(Never, status=413, slug="body-too-large", title="Body too large"):

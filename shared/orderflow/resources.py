@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from functools import cache, cached_property
 
 from orderflow.config import settings
+from orderflow.database.event import Event
 from orderflow.database.worker import Worker
-from orderflow.events.models import Event
 from orderflow.events.outbox import Outbox
 from orderflow.http.request_body import BodyReader
 from orderflow.server.graceful_shutdown import on_shutdown

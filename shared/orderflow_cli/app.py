@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import orjson
@@ -35,7 +34,7 @@ from orderflow_cli.project import groups_of, kafka_sources, topics_of
 from orderflow_cli.stack import serve
 from orderflow_cli.topics import create_topics, lag
 
-SHOW_STATUS = statement(Path(__file__).with_name("status.sql"))
+SHOW_STATUS = statement(__file__, "status.sql")
 
 app = typer.Typer(
     help="Order processing: nothing lost, nothing oversold, nothing hanging.",

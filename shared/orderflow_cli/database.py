@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 from orderflow.database.connection import ANSWER_TIMEOUT_S, Connection, StatementFault, statement
 from orderflow.database.migrate import FOLDER
 from orderflow.errors import ConfigurationError
 
-HAS_MIGRATIONS = statement(Path(__file__).with_name("has_migrations.sql"))
-SELECT_MIGRATIONS = statement(Path(__file__).with_name("select_migrations.sql"))
+HAS_MIGRATIONS = statement(__file__, "has_migrations.sql")
+SELECT_MIGRATIONS = statement(__file__, "select_migrations.sql")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import get_args
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
-from orderflow.events.models import Topic
+from orderflow.database.event import Topic
 
 TOPICS: tuple[str, ...] = get_args(Topic)
 PARTITIONS = 3  # a source reads them all at once: more would only make smaller batches

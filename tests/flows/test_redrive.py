@@ -11,8 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from orderflow.events.announcements import order_placed
-from orderflow.events.models import to_kafka
+from orderflow.events.messages import order_placed, to_kafka
 from tests.support.commands import orderflow
 from tests.support.kafka_topics import Record, produce, records
 from tests.support.shop import Shop, reference

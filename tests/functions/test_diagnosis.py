@@ -9,7 +9,8 @@ import pytest
 
 from orderflow.database.connection import Connection
 from orderflow.events import attempts
-from orderflow.events.announcements import inventory_changed_id, order_placed_id
+from orderflow.events.messages import event_id
+from orderflow.events.models import InventoryChanged, OrderPlaced
 from orderflow_cli.commands.retry import Retried, retry_marked, retry_orders
 from tests.support.function_calls import (
     apply,
@@ -80,8 +81,8 @@ async def fail(order_id: str, times: int, error: str) -> None:
         raise RuntimeError(error)
 
     for _ in range(times):
-        event_id = order_placed_id(order_id)
-        counting = attempts.count_failures(attempt(), "process_order", "/s", event_id)
+        failed = event_id(OrderPlaced, order_id, 1)
+        counting = attempts.count_failures(attempt(), "process_order", "/s", failed)
         with pytest.raises(RuntimeError):
             await counting
 
@@ -293,7 +294,7 @@ async def test_all_that_asks_for_a_person_is_retried_and_nothing_else(
     sql = (
         "INSERT INTO attempts (identity, function, event_id, last_error) VALUES (:i, 'f', :i, 'e')"
     )
-    database.run(sql, i=inventory_changed_id(item, change_id))
+    database.run(sql, i=event_id(InventoryChanged, item, change_id))
 
     done = list(retry_marked(database, at_once=2))
 
@@ -307,7 +308,7 @@ async def test_all_that_asks_for_a_person_is_retried_and_nothing_else(
       FROM inventory_changes WHERE item = :i"""
     assert database.run(sql, i=item) == [[1, None, True]]
     sql = "SELECT FROM attempts WHERE event_id = :id"
-    assert database.run(sql, id=inventory_changed_id(item, change_id)) == []
+    assert database.run(sql, id=event_id(InventoryChanged, item, change_id)) == []
     assert all(isinstance(some, Retried) for some in done)
 
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from orderflow.database.connection import Connection, retrying
-from orderflow.events.models import Event
+from orderflow.database.event import Event
 from orderflow.stock import moves
 from orderflow.stock.filling import FILL_BATCH
 from tests.support.function_calls import (

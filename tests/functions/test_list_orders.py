@@ -466,7 +466,7 @@ def test_locking_a_few_orders_reads_only_those(large: Connection) -> None:
     order_ids = ["order 7", "order 40000"]
 
     plans = [
-        explained(large, LOCK_STOCK, order_ids=order_ids, items=[]),
+        explained(large, LOCK_STOCK, order_ids=order_ids, items=[], skip_locked=False),
         explained(large, LOCK_ORDERS, order_ids=order_ids),
     ]
 

@@ -8,8 +8,10 @@ from functools import partial
 import pytest
 
 from orderflow.database.connection import Conflicted, Connection, Refused
+from orderflow.database.event import Event
 from orderflow.database.worker import Worker
-from orderflow.events.models import Event, InventoryChanged, make_event
+from orderflow.events.messages import make_event
+from orderflow.events.models import InventoryChanged
 from tests.support.function_calls import reference
 
 

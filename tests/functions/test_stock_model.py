@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from orderflow.database.connection import Connection, retrying
 from orderflow.errors import Conflict, InvalidInput, NotFound, OrderFlowError
 from orderflow.models import ChangeInventory, PlaceOrder
-from orderflow.orders.states import may_move
+from orderflow.orders.states import MOVES
 from orderflow.stock.holds import expire_orders
 from orderflow_cli.audit.checks import audit
 from tests.support.function_calls import module_of, reference
@@ -83,7 +83,7 @@ class Paper:
             return NotFound
         if order.status == status:
             return None
-        if not may_move(order.status, status):
+        if status not in MOVES[order.status]:
             return Conflict
         if status == "shipped":
             if any(self.shelves[i].on_hand < n for i, n in order.needs.items()):

@@ -165,16 +165,3 @@ def test_a_superseded_count_does_not_supersede_others() -> None:
     changes = [make_count(5, minutes=-10), make_adjustment(1, minutes=0)]
 
     assert told(apply_changes(9, at(-5), changes)) == [("superseded", 0), ("applied", 1)]
-
-
-def test_the_row_for_the_statement_names_kind_and_time() -> None:
-    (done,) = apply_changes(0, None, [make_count(4)])
-
-    assert done.row("apple") == {
-        "item": "apple",
-        "position": 1,
-        "kind": "count",
-        "result": "applied",
-        "on_hand_change": 4,
-        "occurred_at": "2026-03-01T12:00:00+00:00",
-    }

@@ -13,15 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from orderflow.events.models import (
-    EVENTS,
-    MOVED,
-    Event,
-    KafkaEventData,
-    OrderPlaced,
-    make_event,
-    to_kafka,
-)
+from orderflow.database.event import Event
+from orderflow.events.messages import make_event, to_kafka
+from orderflow.events.models import EVENTS, MOVED, KafkaEventData, OrderPlaced
 from orderflow.orders.states import MOVES
 
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

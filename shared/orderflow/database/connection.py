@@ -17,8 +17,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import orjson
 from pg8000 import native
 
+from orderflow.database.event import Event
 from orderflow.errors import DatabaseAway, InvalidInput, Later, OrderFlowError
-from orderflow.events.models import Event
 from orderflow.logs import logger
 
 T = TypeVar("T")
@@ -40,14 +40,14 @@ _names: dict[str, str] = {}
 
 
 @cache
-def statement(path: Path) -> str:
-    """Return the text of a `.sql` file, read once; the log calls it by the file's name."""
-    text = path.read_text()
-    _names[text] = path.name
+def statement(beside: str, name: str) -> str:
+    """Return the text of a `.sql` file beside a module, read once; the log knows it by its name."""
+    text = Path(beside).with_name(name).read_text()
+    _names[text] = name
     return text
 
 
-_BEGIN_SESSION = statement(Path(__file__).parent / "begin_session.sql")
+_BEGIN_SESSION = statement(__file__, "begin_session.sql")
 
 
 class Json(NamedTuple):
@@ -107,6 +107,11 @@ class Connection:
             if prepared is None:
                 prepared = self._prepared[sql] = self._open().prepare(sql)
             return prepared.run(**texts) or []
+
+    def value(self, sql: str, **parameters: object) -> Any:
+        """Return the one value that a statement answers with as JSON text; None without a row."""
+        rows = self.run(sql, **parameters)
+        return orjson.loads(rows[0][0]) if rows else None
 
     def script(self, sql: str) -> None:
         """Run several statements at once, without parameters."""

@@ -6,8 +6,8 @@ from pathlib import Path
 from orderflow.database.connection import Connection, statement
 
 FOLDER = Path(__file__).parent / "migrations"
-_BEGIN = statement(Path(__file__).parent / "begin_migrations.sql")
-_RECORD = statement(Path(__file__).parent / "record_migration.sql")
+_BEGIN = statement(__file__, "begin_migrations.sql")
+_RECORD = statement(__file__, "record_migration.sql")
 
 
 def migrate(url: str) -> list[str]:

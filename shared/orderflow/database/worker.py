@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TypeVar
 
 from orderflow.database.connection import Connection, retrying
-from orderflow.events.models import Event
+from orderflow.database.event import Event
 from orderflow.server.admission import WaitEstimator
 
 R = TypeVar("R")
@@ -27,8 +27,8 @@ class Worker:
         self, url: str, publish: Callable[[Sequence[Event]], object] | None = None
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._publish = publish
-        self._connection = Connection(url, self._hand_over)
+        in_loop = self._loop.call_soon_threadsafe
+        self._connection = Connection(url, publish and (lambda events: in_loop(publish, events)))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
         self._wait = WaitEstimator()
         self._waiting = 0
@@ -54,10 +54,6 @@ class Worker:
             return retrying(attempt)
         finally:
             self._wait.end(monotonic())
-
-    def _hand_over(self, events: Sequence[Event]) -> None:
-        if self._publish is not None:
-            self._loop.call_soon_threadsafe(self._publish, events)
 
     def _count_out(self, _: object) -> None:
         self._waiting -= 1

@@ -5,7 +5,10 @@ WITH chosen AS (
 ),
 recorded AS (
   INSERT INTO redrives (action, asked_by, selection, matched, rate_per_s)
-  SELECT :action, :by, CAST(:selection AS jsonb), count(*), CAST(:rate_per_s AS integer) FROM chosen
+  SELECT
+    CASE WHEN CAST(:rate_per_s AS integer) IS NULL THEN 'discard' ELSE 'redrive' END,
+    :by, CAST(:selection AS jsonb), count(*), CAST(:rate_per_s AS integer)
+  FROM chosen
   RETURNING position, rate_per_s
 ),
 listed AS (

@@ -3,38 +3,26 @@
 A redrive only says in the database when each letter may be sent; `resending` sends.
 """
 
-from functools import partial
-from pathlib import Path
-from typing import Annotated, Any, NamedTuple
-
-import orjson
-from pydantic import Field
+from typing import Any, NamedTuple
 
 from orderflow.database.connection import Connection, Json, statement
-from orderflow.dead_letters.lists import find_letters, letters_of, parameters_of
-from orderflow.dead_letters.selections import DiscardLetters, LetterFilter
+from orderflow.dead_letters.lists import find_letters, letters_of
+from orderflow.dead_letters.selections import LetterFilter, Selection
 from orderflow.errors import Conflict, NotFound
 from orderflow.http.pagination import Page, position_of
 
-_HERE = Path(__file__).parent
-LOCK_LETTERS = statement(_HERE / "lock_letters.sql")
-EXAMINE_LETTERS = statement(_HERE / "examine_letters.sql")
-COUNT_LETTERS = statement(_HERE / "count_letters.sql")
-COUNT_UNSENDABLE = statement(_HERE / "count_unsendable.sql")
-RECORD_REDRIVE = statement(_HERE / "record_redrive.sql")
-SELECT_REDRIVES = statement(_HERE / "select_redrives.sql")
+LOCK_LETTERS = statement(__file__, "lock_letters.sql")
+EXAMINE_LETTERS = statement(__file__, "examine_letters.sql")
+COUNT_LETTERS = statement(__file__, "count_letters.sql")
+COUNT_UNSENDABLE = statement(__file__, "count_unsendable.sql")
+RECORD_REDRIVE = statement(__file__, "record_redrive.sql")
+SELECT_REDRIVES = statement(__file__, "select_redrives.sql")
 
 MAX_LETTERS = 10_000  # of one redrive, which locks and writes them in one transaction of a second
 MAX_COUNTED = 50_000  # of a dry run, so that it too takes a second
 MAX_KINDS_SHOWN = 100  # of a dry run: types and errors
 MAX_LETTERS_SHOWN = 20  # of a dry run, as examples
 MAX_NAMED = 10  # ids in an error: a line of text
-
-
-class RedrivePage(Page):
-    """`GET /dead-letters/redrives`: each of a page counts up to `MAX_LETTERS`."""
-
-    limit: Annotated[int, Field(ge=1, le=50)] = 50
 
 
 class Chosen(NamedTuple):
@@ -46,8 +34,8 @@ class Chosen(NamedTuple):
     more: bool = False
 
 
-def redrive(asked: DiscardLetters, connection: Connection) -> dict[str, Any]:
-    """Schedule (`RedriveLetters`) or discard letters, and record who asked; or tell which.
+def redrive(asked: Selection, connection: Connection) -> dict[str, Any]:
+    """Schedule letters or, where no rate is given, discard them, and record who asked.
 
     Returns `redrive` (the record's id, None when nothing matched), `matched`, `skipped` (scheduled
     or discarded before), `cannot_be_sent`, `more` (there are others: ask again) and
@@ -59,23 +47,23 @@ def redrive(asked: DiscardLetters, connection: Connection) -> dict[str, Any]:
         ids, counts = chosen.ids, chosen._asdict()
         counts["matched"] = len(counts.pop("ids"))
         if asked.dry_run:
-            ((kinds,),) = connection.run(COUNT_LETTERS, ids=ids, count=MAX_KINDS_SHOWN)
+            kinds = connection.value(COUNT_LETTERS, ids=ids, count=MAX_KINDS_SHOWN)
             first = letters_of(connection, ids[:MAX_LETTERS_SHOWN])
-            return counts | {"kinds": orjson.loads(kinds), "first": first[::-1]}
+            return counts | {"kinds": kinds, "first": first[::-1]}
         if not ids:
             return counts | {"redrive": None, "last_send_at": None}
-        parameters = {"by": asked.by, "selection": Json(asked.selection()), "action": asked.action}
-        ((recorded,),) = connection.run(
-            RECORD_REDRIVE, ids=ids, rate_per_s=asked.rate, **parameters
+        selection = asked.model_dump(
+            mode="json", include={"ids", "filter", "all"}, exclude_unset=True
         )
-        return counts | dict(orjson.loads(recorded))
+        asker = {"by": asked.by, "selection": Json(selection), "rate_per_s": asked.rate_per_s}
+        counts |= connection.value(RECORD_REDRIVE, ids=ids, **asker)
+        return counts
 
 
 def redrives_page(page: Page, connection: Connection) -> list[dict[str, Any]]:
     """Return a page of the record, newest first: who, when, what, and what became of it."""
-    below = position_of(page)
-    ((redrives,),) = connection.run(SELECT_REDRIVES, below=below, count=page.limit)
-    found: list[dict[str, Any]] = orjson.loads(redrives)
+    found: list[dict[str, Any]]
+    found = connection.value(SELECT_REDRIVES, below=position_of(page), count=page.limit)
     return found
 
 
@@ -88,45 +76,42 @@ class _Letter(NamedTuple):
     offset: int | None
     waits: bool
 
+    def why_not(self) -> str:
+        if self.topic is None:
+            return f"{self.id} does not say which topic it came from"
+        where = f"{self.topic}, partition {self.partition}, offset {self.offset}"
+        return f"{self.id} is kept without the end of its data; the record is in topic {where}"
 
-def _by_ids(connection: Connection, asked: DiscardLetters) -> Chosen:
+
+def _by_ids(connection: Connection, asked: Selection) -> Chosen:
     ids = [*dict.fromkeys(asked.ids or ())]
     letters = _examined(connection, asked, ids)
     if unknown := [str(i) for i in sorted(set(ids) - {letter.id for letter in letters})]:
         more = f" and {len(unknown) - MAX_NAMED} more" if len(unknown) > MAX_NAMED else ""
         raise NotFound(f"there is no dead letter {', '.join(unknown[:MAX_NAMED])}{more}")
     allowed = {"kept", "redriven", "settled"}
-    if asked.action == "redrive":
+    if asked.rate_per_s is not None:
         allowed |= {"discarded"}
-        if whys := [_why_not(letter) for letter in letters if not letter.sendable]:
+        if whys := [letter.why_not() for letter in letters if not letter.sendable]:
             raise Conflict(f"{len(whys)} can't be sent again: {'; '.join(whys[:MAX_NAMED])}")
     taken = [letter.id for letter in letters if letter.state in allowed and not letter.waits]
     return Chosen(taken, skipped=len(ids) - len(taken))
 
 
-def _by_filter(connection: Connection, asked: DiscardLetters) -> Chosen:
+def _by_filter(connection: Connection, asked: Selection) -> Chosen:
     limit = MAX_COUNTED if asked.dry_run else MAX_LETTERS
-    wanted, sends = asked.filter or LetterFilter(state="kept"), asked.action == "redrive"
-    find = partial(find_letters, connection, wanted, wanted.state)
-    ids = find(count=limit + 1, sendable=sends)
+    wanted, sends = asked.filter or LetterFilter(state="kept"), asked.rate_per_s is not None
+    ids = find_letters(connection, wanted, wanted.state, count=limit + 1, sendable=sends)
     letters = _examined(connection, asked, ids[:limit])
     taken = [letter.id for letter in letters if letter.state == wanted.state and not letter.waits]
     unsendable = 0
     if sends:
-        parameters = parameters_of(wanted, wanted.state)
-        ((unsendable,),) = connection.run(COUNT_UNSENDABLE, **parameters, count=MAX_COUNTED)
+        parameters = wanted.parameters() | {"state": wanted.state, "count": MAX_COUNTED}
+        ((unsendable,),) = connection.run(COUNT_UNSENDABLE, **parameters)
     return Chosen(taken, len(letters) - len(taken), unsendable, more=len(ids) > limit)
 
 
-def _examined(connection: Connection, asked: DiscardLetters, ids: list[int]) -> list[_Letter]:
+def _examined(connection: Connection, asked: Selection, ids: list[int]) -> list[_Letter]:
     if not asked.dry_run:
         connection.run(LOCK_LETTERS, ids=ids)
-    ((letters,),) = connection.run(EXAMINE_LETTERS, ids=ids)
-    return [_Letter(*letter) for letter in orjson.loads(letters)]
-
-
-def _why_not(letter: _Letter) -> str:
-    if letter.topic is None:
-        return f"{letter.id} does not say which topic it came from"
-    where = f"{letter.topic}, partition {letter.partition}, offset {letter.offset}"
-    return f"{letter.id} is kept without the end of its data; the record is in topic {where}"
+    return [_Letter(*letter) for letter in connection.value(EXAMINE_LETTERS, ids=ids)]

@@ -5,7 +5,6 @@ seen it knows it again.
 """
 
 import asyncio
-from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -19,12 +18,11 @@ from orderflow.events.cloudevent import PLAIN_RECORD
 from orderflow.resources import outbox, worker
 from orderflow.server.graceful_shutdown import stopping
 
-_HERE = Path(__file__).parent
-CLAIM_DUE_LETTERS = statement(_HERE / "claim_due_letters.sql")
-SETTLE_SENT = statement(_HERE / "settle_sent.sql")
-SETTLE_LETTERS = statement(_HERE / "settle_letters.sql")
-DELETE_SETTLED = statement(_HERE / "delete_settled.sql")
-DELETE_OLD_ATTEMPTS = statement(_HERE / "delete_old_attempts.sql")
+CLAIM_DUE_LETTERS = statement(__file__, "claim_due_letters.sql")
+SETTLE_SENT = statement(__file__, "settle_sent.sql")
+SETTLE_LETTERS = statement(__file__, "settle_letters.sql")
+DELETE_SETTLED = statement(__file__, "delete_settled.sql")
+DELETE_OLD_ATTEMPTS = statement(__file__, "delete_old_attempts.sql")
 
 STEP_S = 1.0  # so evenly is a rate kept
 STEPPING_S = 7.5  # after it no step begins, so that sweep ends before its next tick, after 10 s
@@ -42,19 +40,25 @@ _NO_REPORT = KafkaError(KafkaError._TIMED_OUT)
 
 
 class DueLetter(NamedTuple):
-    """A letter to send, of one redrive."""
+    """A letter to send, of one redrive; `attributes` is JSON text."""
 
     redrive: int
     letter: int
     event_id: str
     topic: str
-    attributes: dict[str, str]
+    attributes: str
     data: bytes
 
 
 async def purge_and_redrive() -> int:
     """Do a tick's share: delete what was settled, send what is due; return how many went."""
-    await worker().submit(_purge)
+
+    def purge(connection: Connection) -> None:
+        connection.run(SETTLE_LETTERS, count=LOOKED_AT)
+        for sql in (DELETE_SETTLED, DELETE_OLD_ATTEMPTS):
+            connection.run(sql, count=PURGED_AT_ONCE)
+
+    await worker().submit(purge)
     return await send_due()
 
 
@@ -80,7 +84,10 @@ async def send_due_once() -> tuple[int, int]:
     letters = await worker().submit(_claim)
     if not letters:
         return 0, 0
-    reports = [outbox().send(due.topic, to_kafka(due.attributes, due.data)) for due in letters]
+    reports = [
+        outbox().send(due.topic, to_kafka(orjson.loads(due.attributes), due.data))
+        for due in letters
+    ]
     await asyncio.wait(reports, timeout=REPORTED_WITHIN_S)
     errors = [report.result() if report.done() else _NO_REPORT for report in reports]
     told = [
@@ -113,20 +120,9 @@ def to_kafka(attributes: dict[str, str], data: bytes) -> KafkaMessage:
     return KafkaMessage(headers, None if key is None else key.encode(), data)
 
 
-def _purge(connection: Connection) -> None:
-    connection.run(SETTLE_LETTERS, count=LOOKED_AT)
-    for sql in (DELETE_SETTLED, DELETE_OLD_ATTEMPTS):
-        connection.run(sql, count=PURGED_AT_ONCE)
-
-
 def _claim(connection: Connection) -> list[DueLetter]:
     limits = {"count": SENT_AT_ONCE, "step_s": STEP_ALLOWS_S, "bytes": BYTES_AT_ONCE}
     with connection.transaction():
-        letters = [
-            DueLetter(redrive, letter, event_id, topic, orjson.loads(attributes), bytes(data))
-            for redrive, letter, event_id, topic, attributes, data in connection.run(
-                CLAIM_DUE_LETTERS, **limits
-            )
-        ]
+        letters = [DueLetter(*row) for row in connection.run(CLAIM_DUE_LETTERS, **limits)]
         forget_attempts(connection, [due.event_id for due in letters])
     return letters

@@ -1,25 +1,63 @@
 """Which dead letters are asked for, by whom, and what is to become of them."""
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-from orderflow.dead_letters.lists import LetterId, Letters
-from orderflow.models import Asker, Body
+from orderflow.http.pagination import Page
+from orderflow.models import Asker, Body, Instant
+from orderflow.text import MAX_FILTERED
 
 MAX_IDS = 1_000  # named one by one; beyond it a filter says it better
 DEFAULT_RATE_PER_S = 50  # what failed may fail again: a trickle beside a function's thousands
 MAX_RATE_PER_S = 1_000  # below what one process_order takes
 
-Selectable = Literal["kept", "redriven"]
-Rate = Annotated[int, Field(ge=1, le=MAX_RATE_PER_S)]
+State = Literal["kept", "redriving", "redriven", "settled", "discarded"]
+LetterId = Annotated[int, Field(ge=1, le=2**63 - 1)]
 LetterIds = Annotated[tuple[LetterId, ...], Field(min_length=1, max_length=MAX_IDS, strict=False)]
+# Any text that the database can hold: what is looked for may be as broken as what came.
+Filter = Annotated[str, Field(min_length=1, max_length=MAX_FILTERED, pattern=r"^[^\x00]*$")]
+
+
+class Letters(BaseModel):
+    """What letters are found by; all that is given must hold.
+
+    `error` is the last segment of the problem's type, as `invalid-input`; of an answer that was
+    no problem its status, as `500`; or `no-answer`. The times are those of the last failure.
+    """
+
+    type: Filter | None = None
+    item: Filter | None = None
+    order_id: Filter | None = None
+    error: Filter | None = None
+    failed_after: Instant | None = None
+    failed_before: Instant | None = None
+
+    def parameters(self) -> dict[str, object]:
+        """Return the filter as a statement's parameters."""
+        return {
+            **self.model_dump(include=set(Letters.model_fields)),
+            "failed_after": self.failed_after or "-infinity",
+            "failed_before": self.failed_before or "infinity",
+        }
+
+
+class LetterPage(Letters, Page):
+    """`GET /dead-letters`: filters that may be combined."""
+
+    state: State = "kept"
+
+
+class RedrivePage(Page):
+    """`GET /dead-letters/redrives`: each of a page counts as many letters as it may have had."""
+
+    limit: Annotated[int, Field(ge=1, le=50)] = 50
 
 
 class LetterFilter(Letters, Body):
     """The filters of the list, at least one of them."""
 
-    state: Selectable = "kept"
+    state: Literal["kept", "redriven"] = "kept"
 
     @model_validator(mode="after")
     def _some(self) -> Self:
@@ -28,16 +66,15 @@ class LetterFilter(Letters, Body):
         return self
 
 
-class DiscardLetters(Body):
-    """`POST /dead-letters/discard`: which letters, and who asks."""
-
-    action: ClassVar[Literal["redrive", "discard"]] = "discard"
+class Selection(Body):
+    """Which letters, who asks, and how many a second are sent at most: None sends none."""
 
     ids: LetterIds | None = None
     filter: LetterFilter | None = None
     all: Literal[True] | None = None
     by: Asker
     dry_run: bool = False
+    rate_per_s: int | None = None
 
     @model_validator(mode="after")
     def _one_selection(self) -> Self:
@@ -45,24 +82,14 @@ class DiscardLetters(Body):
             raise ValueError("give exactly one of ids, filter and all: true")
         return self
 
-    @property
-    def rate(self) -> int | None:
-        """How many letters a second are sent at most; None: none are sent."""
-        return None
 
-    def selection(self) -> dict[str, Any]:
-        """Return what was asked for, as it was asked."""
-        return self.model_dump(mode="json", include={"ids", "filter", "all"}, exclude_unset=True)
+class RedriveLetters(Selection):
+    """`POST /dead-letters/redrive`."""
+
+    rate_per_s: Annotated[int, Field(ge=1, le=MAX_RATE_PER_S)] = DEFAULT_RATE_PER_S
 
 
-class RedriveLetters(DiscardLetters):
-    """`POST /dead-letters/redrive`: the same, and how many a second are sent at most."""
+class DiscardLetters(Selection):
+    """`POST /dead-letters/discard`."""
 
-    action = "redrive"
-
-    rate_per_s: Rate = DEFAULT_RATE_PER_S
-
-    @property
-    def rate(self) -> int | None:
-        """How many letters a second are sent at most."""
-        return self.rate_per_s
+    rate_per_s: None = None

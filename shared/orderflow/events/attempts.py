@@ -6,7 +6,6 @@ cost a statement; an event that is processed at once is never looked up.
 """
 
 from collections.abc import Awaitable, Iterable
-from pathlib import Path
 from urllib.parse import unquote
 
 from orderflow import errors
@@ -16,9 +15,8 @@ from orderflow.models import digest
 from orderflow.resources import worker
 from orderflow.text import MAX_FILTERED, sanitize_text
 
-_HERE = Path(__file__).parent
-COUNT_ATTEMPT = statement(_HERE / "count_attempt.sql")
-FORGET_ATTEMPTS = statement(_HERE / "forget_attempts.sql")
+COUNT_ATTEMPT = statement(__file__, "count_attempt.sql")
+FORGET_ATTEMPTS = statement(__file__, "forget_attempts.sql")
 
 # Two rounds of retries of the sources (retry: 10), each over 200 s: one such round ends in the dead
 # letters by itself, so more than one means that the count was forgotten or the event

@@ -1,25 +1,14 @@
-"""The events on Kafka: a typed model each, and their form as CloudEvents 1.0.
+"""The data of events: a typed model each.
 
 An event is a hint: its reader takes the id from it and the truth from the database.
 """
 
-import hashlib
-from datetime import UTC, datetime
-from typing import Any, ClassVar, Literal, NamedTuple
-from urllib.parse import quote
+from typing import ClassVar, Literal
 
-import orjson
-from cloudevents.http import CloudEvent
-from cloudevents.kafka import KafkaMessage, to_binary
 from pydantic import BaseModel
 
+from orderflow.database.event import Topic
 from orderflow.models import Item, Line, OrderId
-
-Topic = Literal["orders", "inventory", "order-events"]
-
-# A ce- header goes through Knative as Latin-1, so attributes are percent-encoded ASCII
-# (CloudEvents HTTP binding, 3.1.3.2).
-_HEADER_SAFE = "".join(chr(c) for c in range(0x21, 0x7F) if chr(c) not in '"%') + " "
 
 
 class EventData(BaseModel, frozen=True):
@@ -114,78 +103,3 @@ MOVED: dict[str, type[OrderMoved]] = {
     "shipped": OrderShipped,
 }
 EVENTS: tuple[type[KafkaEventData], ...] = (OrderPlaced, InventoryChanged, *MOVED.values())
-
-
-class Event(NamedTuple):
-    """An event as a row of the outbox; `payload` is JSON text."""
-
-    id: str
-    aggregatetype: Topic
-    aggregateid: str
-    type: str
-    payload: str
-    sequence: int
-    source: str
-    traceparent: str
-    at: str
-
-
-def make_event(
-    model: type[KafkaEventData],
-    data: dict[str, Any],
-    *,
-    source: str,
-    traceparent: str,
-    sequence: int = 0,
-    fact: str | None = None,
-) -> Event:
-    """Make the event of one fact; an equal type, entity and fact make an equal id.
-
-    `data` has the fields of `model`; `source` is the function's path, as
-    `/orderflow/create_order`; `sequence` counts per order from 1 and is 0 for events of items;
-    `fact` names what happened within the entity and is the sequence unless given.
-    """
-    entity = data[model.key]
-    return Event(
-        id=event_id(model, entity, fact or sequence),
-        aggregatetype=model.topic,
-        aggregateid=entity,
-        type=model.type,
-        payload=orjson.dumps(data).decode(),
-        sequence=sequence,
-        source=source,
-        traceparent=traceparent,
-        at=datetime.now(UTC).isoformat(),
-    )
-
-
-def event_id(model: type[KafkaEventData], entity: str, fact: str | int) -> str:
-    """Return the id of the event of one fact: a UUIDv8 (RFC 9562) of its digest.
-
-    The same fact always makes the same id, so that an event keeps it when it is republished.
-    """
-    identity = f"{model.type}\n{entity}\n{fact}"
-    digits = hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
-    return f"{digits[:8]}-{digits[8:12]}-8{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
-
-
-def to_kafka(event: Event) -> KafkaMessage:
-    """Return the event in Kafka's binary binding: `ce_*` headers, JSON value, key as bytes."""
-    key = quote(event.aggregateid, safe=_HEADER_SAFE)
-    attributes = {
-        "id": event.id,
-        "source": event.source,
-        "type": event.type,
-        "subject": key,
-        "time": event.at,
-        "datacontenttype": "application/json",
-        "dataschema": f"urn:{event.type.replace('.', ':', 1)}",
-        "traceparent": event.traceparent,
-    }
-    if event.sequence:
-        attributes["sequence"] = str(event.sequence)
-    cloud_event = CloudEvent(attributes, event.payload.encode())
-    headers, _, value = to_binary(cloud_event, data_marshaller=bytes, key_mapper=lambda _: None)
-    # The SDK takes a partitionkey for the record's key only; readers behind Knative want both.
-    headers |= {"ce_partitionkey": key.encode(), "traceparent": event.traceparent.encode()}
-    return KafkaMessage(headers, event.aggregateid.encode(), value)

@@ -9,21 +9,20 @@ import threading
 import time
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 import orjson
 from cloudevents.kafka import KafkaMessage
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from orderflow.database.connection import Connection, statement
+from orderflow.database.event import Event
 from orderflow.database.worker import Worker
 from orderflow.errors import OrderFlowError
-from orderflow.events.models import Event, to_kafka
+from orderflow.events.messages import to_kafka
 from orderflow.logs import logger
 
-_HERE = Path(__file__).parent
-DELETE_PUBLISHED = statement(_HERE / "delete_published.sql")
-CLAIM_UNPUBLISHED = statement(_HERE / "claim_unpublished.sql")
+DELETE_PUBLISHED = statement(__file__, "delete_published.sql")
+CLAIM_UNPUBLISHED = statement(__file__, "claim_unpublished.sql")
 
 ACKNOWLEDGED_WITHIN_S = 2.0  # after this the caller is told "queued"
 POLL_S = 0.1  # how long the reports thread outlives its event loop
@@ -94,7 +93,7 @@ class Outbox:
                 value=message.value,
                 key=message.key,
                 headers=list(message.headers.items()),
-                on_delivery=partial(self._reported, report),
+                on_delivery=lambda error, _: self._reports.append((report, error)),
             )
         except KafkaException as error:
             report.set_result(error.args[0])
@@ -126,9 +125,6 @@ class Outbox:
         """Return once all is reported that was published, and what Kafka has is deleted here."""
         while self._in_flight or self._acked_ids:  # noqa: ASYNC110 (only at the end)
             await asyncio.sleep(FLUSH_TICK_S)
-
-    def _reported(self, report: Report, error: KafkaError | None, _: Message) -> None:
-        self._reports.append((report, error))
 
     def _poll(self) -> None:
         # In the reports thread: what is gathered is handed over once a poll.

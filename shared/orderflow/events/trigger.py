@@ -42,11 +42,6 @@ def event(
     topics = {model.topic for model in models} - {None}
     others = {model.type for model in EVENTS if model.topic in topics} - taken.keys()
 
-    def is_ignored(of_type: str, topic: str | None) -> bool:
-        if whole_topic or of_type in taken or of_type == PLAIN_RECORD:
-            return False
-        return of_type in others or topic in topics
-
     def decorate(function: Callable[[E], Awaitable[None]]) -> Handler:
         ignored = count(1)
 
@@ -55,7 +50,8 @@ def event(
             event_id, of_type = attributes["id"], attributes["type"]
             trace = trace_id(traceparent_or_new(attributes.get("traceparent")))
             bind_log_fields(event_id=sanitize_text(event_id, MAX_FILTERED), trace_id=trace)
-            if is_ignored(of_type, attributes.get("kafkatopic")):
+            is_other = of_type in others or attributes.get("kafkatopic") in topics
+            if is_other and not whole_topic and of_type not in {*taken, PLAIN_RECORD}:
                 name = sanitize_text(of_type, MAX_FILTERED)
                 bind_log_fields(ignored_type=name, ignored=next(ignored))
                 return
@@ -87,18 +83,14 @@ def _posted(name: str, take: Callable[[Request], Awaitable[None]]) -> Handler:
         try:
             await take(request)
         except OrderFlowError as error:
-            _shorten(error)
+            error.errors = ()  # the detail names the first of them
+            error.detail = sanitize_text(error.detail, MAX_DETAIL_BYTES)
+            while len(orjson.dumps(error.detail)) > MAX_DETAIL_BYTES:
+                error.detail = error.detail[: len(error.detail) * 3 // 4]
             raise
         return Response(status_code=204)
 
     return serve(name, ("POST",), delivered, None)
-
-
-def _shorten(error: OrderFlowError) -> None:
-    error.errors = ()  # the detail names the first of them
-    error.detail = sanitize_text(error.detail, MAX_DETAIL_BYTES)
-    while len(orjson.dumps(error.detail)) > MAX_DETAIL_BYTES:
-        error.detail = error.detail[: len(error.detail) * 3 // 4]
 
 
 def _data_of(of_type: str, data: bytes, taken: dict[str, type[E]]) -> E:

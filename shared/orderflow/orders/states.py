@@ -12,8 +12,3 @@ MOVES: dict[Status, tuple[Status, ...]] = {
     "cancelled": (),
     "shipped": (),
 }
-
-
-def may_move(leaves: Status, enters: Status) -> bool:
-    """Whether an order may go from one status to the other."""
-    return enters in MOVES[leaves]

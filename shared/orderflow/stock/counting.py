@@ -7,7 +7,7 @@ in that count already.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 Result = Literal["applied", "superseded", "refused"]
 
@@ -31,17 +31,6 @@ class Applied(NamedTuple):
     change: Change
     result: Result
     on_hand_change: int
-
-    def row(self, item: str) -> dict[str, Any]:
-        """Return the change as an element of the statement's JSON parameter."""
-        return {
-            "item": item,
-            "position": self.change.position,
-            "kind": "adjust" if self.change.stock is None else "count",
-            "result": self.result,
-            "on_hand_change": self.on_hand_change,
-            "occurred_at": self.change.occurred_at.isoformat(),
-        }
 
 
 def apply_changes(

@@ -5,17 +5,14 @@ event that was to see to it.
 """
 
 from itertools import takewhile
-from pathlib import Path
 
 from orderflow.database.connection import Connection, retrying, statement
 from orderflow.errors import Later
-from orderflow.stock.allocation import allocate
 from orderflow.stock.locking import locked_orders
 from orderflow.stock.moves import Move, move_orders
 
-_HERE = Path(__file__).parent
-SELECT_FILLABLE = statement(_HERE / "select_fillable.sql")
-FINISH_FILLING = statement(_HERE / "finish_filling.sql")
+SELECT_FILLABLE = statement(__file__, "select_fillable.sql")
+FINISH_FILLING = statement(__file__, "finish_filling.sql")
 
 FILL_BATCH = 200  # orders a transaction: it holds the stock of all their items
 FEW = 1_000  # orders of an item that fit: so many are read and sorted in some milliseconds
@@ -46,11 +43,9 @@ def fill_once(connection: Connection, item: str, items: set[str], source: str) -
     with locked_orders(connection, _fillable(connection, items), also=items) as locked:
         items |= {stock.item for stock in locked.stock.values() if stock.fill_due}
         first = takewhile(locked.orders.__contains__, _fillable(connection, items))
-        decisions = allocate([locked.orders[i].as_open() for i in first], locked.free())
-        by_position = {order.position: order for order in locked.orders.values()}
         moves = [
-            Move(by_position[decision.order.position], "confirmed", "filled after a restock")
-            for decision in decisions
+            Move(order, "confirmed", "filled after a restock")
+            for order, decision in locked.allocate(map(locked.orders.__getitem__, first))
             if decision.outcome == "confirmed"
         ]
         move_orders(connection, locked, moves, source=source)

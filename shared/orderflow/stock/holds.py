@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
 
 from orderflow.database.connection import Connection, statement
 from orderflow.database.group_commit import MAX_BATCH, Batch
@@ -11,9 +10,8 @@ from orderflow.resources import worker
 from orderflow.stock.locking import locked_orders
 from orderflow.stock.moves import Move, move_orders
 
-_HERE = Path(__file__).parent
-SELECT_EXPIRED = statement(_HERE / "select_expired.sql")
-POSTPONE_EXPIRY = statement(_HERE / "postpone_expiry.sql")
+SELECT_EXPIRED = statement(__file__, "select_expired.sql")
+POSTPONE_EXPIRY = statement(__file__, "postpone_expiry.sql")
 
 ROUNDS = 10  # of one batch, so 2,000 holds a call: seconds of work; the rest comes with the next
 PAUSE_S = 3_600  # before a hold that can't be ended is tried again: by then a person has looked

@@ -6,25 +6,23 @@ before any order's. So a decision sees every decision before it, and nothing dea
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
-
-import orjson
 
 from orderflow.database.connection import Conflicted, Connection, statement
 from orderflow.orders.states import Status
-from orderflow.stock.allocation import OpenOrder
+from orderflow.stock.allocation import Decision, OpenOrder, allocate
 
-_HERE = Path(__file__).parent
-LOCK_STOCK = statement(_HERE / "lock_stock.sql")
-LOCK_STOCK_SKIP_LOCKED = statement(_HERE / "lock_stock_skip_locked.sql")
-LOCK_ORDERS = statement(_HERE / "lock_orders.sql")
-INSERT_STOCK = statement(_HERE / "insert_stock.sql")
-SELECT_BACKORDERED = statement(_HERE / "select_backordered.sql")
+LOCK_STOCK = statement(__file__, "lock_stock.sql")
+LOCK_ORDERS = statement(__file__, "lock_orders.sql")
+INSERT_STOCK = statement(__file__, "insert_stock.sql")
+SELECT_BACKORDERED = statement(__file__, "select_backordered.sql")
 
 
 class LockedOrder(NamedTuple):
-    """An order whose row this transaction holds. `lines` are JSON objects of item, quantity."""
+    """An order whose row this transaction holds.
+
+    `lines` are JSON objects of item and quantity; `needs` are the units of each item in them.
+    """
 
     position: int
     order_id: str
@@ -33,17 +31,7 @@ class LockedOrder(NamedTuple):
     sequence: int
     traceparent: str
     lines: Sequence[Mapping[str, Any]]
-
-    def needs(self) -> dict[str, int]:
-        """Return the units wanted of each item, over all lines."""
-        totals: dict[str, int] = {}
-        for line in self.lines:
-            totals[line["item"]] = totals.get(line["item"], 0) + line["quantity"]
-        return totals
-
-    def as_open(self) -> OpenOrder:
-        """Return the order as allocation sees it."""
-        return OpenOrder(self.position, self.needs(), self.on_shortage)
+    needs: Mapping[str, int]
 
 
 class LockedStock(NamedTuple):
@@ -61,9 +49,12 @@ class Locked(NamedTuple):
     orders: Mapping[str, LockedOrder]
     stock: Mapping[str, LockedStock]
 
-    def free(self) -> dict[str, int]:
-        """Return the units of each item that nobody has reserved."""
-        return {item: stock.on_hand - stock.reserved for item, stock in self.stock.items()}
+    def allocate(self, orders: Iterable[LockedOrder]) -> list[tuple[LockedOrder, Decision]]:
+        """Have some of the orders decided on, in order of arrival, by what nobody has reserved."""
+        wanting = {order.position: order for order in orders}
+        free = {item: stock.on_hand - stock.reserved for item, stock in self.stock.items()}
+        asked = (OpenOrder(o.position, o.needs, o.on_shortage) for o in wanting.values())
+        return [(wanting[done.order.position], done) for done in allocate(asked, free)]
 
 
 @contextlib.contextmanager
@@ -82,17 +73,17 @@ def locked_orders(
     Raises `Conflicted`, which makes the transaction run again, when an item had no row yet; it
     has one then.
     """
-    wanted = {"order_ids": sorted(set(order_ids)), "items": sorted(also)}
+    ids, items = sorted(set(order_ids)), sorted(also)
     try:
         with connection.transaction():
-            rows = connection.run(LOCK_STOCK_SKIP_LOCKED if skip_locked else LOCK_STOCK, **wanted)
+            rows = connection.run(LOCK_STOCK, order_ids=ids, items=items, skip_locked=skip_locked)
             stock = {i: LockedStock(i, *figures) for i, *figures in rows if figures[0] is not None}
             if len(stock) < len(rows) and not skip_locked:
                 raise _UnknownItems([item for item, *_ in rows if item not in stock])
-            ((orders,),) = connection.run(LOCK_ORDERS, order_ids=wanted["order_ids"])
-            locked = [LockedOrder(**row) for row in orjson.loads(orders)]
+            rows = connection.value(LOCK_ORDERS, order_ids=ids)
+            orders = [LockedOrder(**row, needs=_summed(row["lines"])) for row in rows]
             # An order that was placed between the two statements comes too late.
-            held = {o.order_id: o for o in locked if o.needs().keys() <= stock.keys()}
+            held = {o.order_id: o for o in orders if o.needs.keys() <= stock.keys()}
             yield Locked(held, stock)
     except _UnknownItems as unknown:
         ensure_stock_rows(connection, unknown.items)
@@ -108,6 +99,13 @@ def backordered_items(connection: Connection, items: Iterable[str]) -> list[str]
     """Return those of the locked items that backorders wait for."""
     wanted = sorted(set(items))
     return [item for (item,) in connection.run(SELECT_BACKORDERED, items=wanted)] if wanted else []
+
+
+def _summed(lines: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for line in lines:
+        totals[line["item"]] = totals.get(line["item"], 0) + line["quantity"]
+    return totals
 
 
 class _UnknownItems(Conflicted):

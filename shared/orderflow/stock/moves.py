@@ -2,18 +2,17 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from orderflow.database.connection import Conflicted, Connection, Json, statement
-from orderflow.events.announcements import stock_freed
-from orderflow.events.models import MOVED, Event, make_event
+from orderflow.database.event import Event
+from orderflow.events.messages import make_event, stock_freed
+from orderflow.events.models import MOVED
 from orderflow.orders.states import Status
 from orderflow.stock.locking import Locked, LockedOrder, backordered_items
 
-_HERE = Path(__file__).parent
-MOVE_ORDERS = statement(_HERE / "move_orders.sql")
-MARK_SHORTAGES = statement(_HERE / "mark_shortages.sql")
+MOVE_ORDERS = statement(__file__, "move_orders.sql")
+MARK_SHORTAGES = statement(__file__, "mark_shortages.sql")
 
 MAX_MARKED = 1_000  # orders of an item at a time: a person reads fewer, and the rest come after
 
@@ -28,7 +27,16 @@ class Move(NamedTuple):
     def frees(self) -> list[str]:
         """Return the items of which the move gives stock back."""
         gives_back = self.order.status == "confirmed" and self.enters == "cancelled"
-        return list(self.order.needs()) if gives_back else []
+        return list(self.order.needs) if gives_back else []
+
+    def events(self, awaited: Collection[str], source: str) -> list[Event]:
+        """Return the event of the move, and those that offer stock it frees to who awaits it."""
+        order, trace = self.order, self.order.traceparent
+        data = {"order_id": order.order_id, "lines": order.lines, "cause": self.cause}
+        number, model = order.sequence + 1, MOVED[self.enters]
+        moved = make_event(model, data, sequence=number, source=source, traceparent=trace)
+        fact, freed = f"freed by {order.order_id}", [i for i in self.frees() if i in awaited]
+        return [moved, *(stock_freed(i, fact, source=source, traceparent=trace) for i in freed)]
 
 
 def move_orders(
@@ -43,8 +51,17 @@ def move_orders(
     if not moves:
         return
     awaited = backordered_items(connection, (item for move in moves for item in move.frees()))
-    events = [[_event(move, source), *_stock_freed_events(move, awaited, source)] for move in moves]
-    rows = [_row(move, made) for move, made in zip(moves, events, strict=True)]
+    events = [move.events(awaited, source) for move in moves]
+    rows = [
+        {
+            "position": move.order.position,
+            "leaves": move.order.status,
+            "enters": move.enters,
+            "cause": move.cause,
+            "events": [event._asdict() for event in made],
+        }
+        for move, made in zip(moves, events, strict=True)
+    ]
     if len(connection.run(MOVE_ORDERS, moves=Json(rows))) != len(moves):
         raise Conflicted("an order changed under its lock")
     mark_shortages(connection, (s.item for s in locked.stock.values() if s.reserved > s.on_hand))
@@ -58,30 +75,3 @@ def mark_shortages(connection: Connection, items: Iterable[str]) -> None:
     """
     if short := sorted(items):
         connection.run(MARK_SHORTAGES, items=short, count=MAX_MARKED)
-
-
-def _event(move: Move, source: str) -> Event:
-    order = move.order
-    return make_event(
-        MOVED[move.enters],
-        {"order_id": order.order_id, "lines": order.lines, "cause": move.cause},
-        sequence=order.sequence + 1,
-        source=source,
-        traceparent=order.traceparent,
-    )
-
-
-def _stock_freed_events(move: Move, awaited: Collection[str], source: str) -> list[Event]:
-    fact, trace = f"freed by {move.order.order_id}", move.order.traceparent
-    freed = [item for item in move.frees() if item in awaited]
-    return [stock_freed(item, fact, source=source, traceparent=trace) for item in freed]
-
-
-def _row(move: Move, events: Sequence[Event]) -> dict[str, Any]:
-    return {
-        "position": move.order.position,
-        "leaves": move.order.status,
-        "enters": move.enters,
-        "cause": move.cause,
-        "events": [event._asdict() for event in events],
-    }

@@ -7,7 +7,6 @@ no lock that a writer waits for.
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -16,8 +15,7 @@ import orjson
 from orderflow.database.connection import Connection, statement
 from orderflow.orders.states import MOVES, Status
 
-_HERE = Path(__file__).parent
-BEGIN_AUDIT = statement(_HERE / "begin_audit.sql")
+BEGIN_AUDIT = statement(__file__, "begin_audit.sql")
 
 SHOWN = 100  # rows of a check: a person reads fewer, and the count is exact anyway
 ANSWER_TIMEOUT_S = 310.0  # above the limit of a statement in begin_audit.sql
@@ -53,56 +51,56 @@ CHECKS = (
     Check(
         "ledger",
         "stock is the sum of its ledger",
-        statement(_HERE / "check_ledger.sql"),
+        statement(__file__, "check_ledger.sql"),
         _REPAIR,
     ),
     Check(
         "reservations",
         "what confirmed orders hold is reserved, and nothing else",
-        statement(_HERE / "check_reservations.sql"),
+        statement(__file__, "check_reservations.sql"),
         f"{_REPAIR} If more is held than is on hand, count the item or cancel orders first.",
     ),
     Check(
         "oversold",
         "no reservation ever went beyond what was there",
-        statement(_HERE / "check_oversold.sql"),
+        statement(__file__, "check_oversold.sql"),
         "Restock or cancel what cannot be shipped; the entries stay, they tell what happened.",
     ),
     Check(
         "history",
         "every order is where its history leads, by allowed moves",
-        statement(_HERE / "check_history.sql"),
+        statement(__file__, "check_history.sql"),
         _RESTORE,
         {"walks": list(_walks())},
     ),
     Check(
         "movements",
         "each order moved its stock as its history demands, once",
-        statement(_HERE / "check_movements.sql"),
+        statement(__file__, "check_movements.sql"),
         f"{_RESTORE} Once the entries are right again, --repair evens the sums.",
     ),
     Check(
         "changes",
         "each applied inventory change moved its stock once, no other did",
-        statement(_HERE / "check_changes.sql"),
+        statement(__file__, "check_changes.sql"),
         f"{_RESTORE} Then count the item: a count sets right whatever was on hand.",
     ),
     Check(
         "backorders",
         "the queue is the lines of the backordered orders",
-        statement(_HERE / "check_backorders.sql"),
+        statement(__file__, "check_backorders.sql"),
         "orderflow audit --repair --by NAME makes the queue anew from the orders.",
     ),
     Check(
         "waiting",
         "nobody waits for stock that is free",
-        statement(_HERE / "check_waiting.sql"),
+        statement(__file__, "check_waiting.sql"),
         "orderflow audit --repair --by NAME has the stock offered.",
     ),
     Check(
         "deadlines",
         "nothing open is without a deadline",
-        statement(_HERE / "check_deadlines.sql"),
+        statement(__file__, "check_deadlines.sql"),
         "Set due_at (announce_at of a change) to now: then sweep looks at it.",
     ),
 )

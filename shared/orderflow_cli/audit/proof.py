@@ -1,15 +1,13 @@
 """The proof that a run went well: an audit, no accepted order lost, and none left undecided."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from orderflow.database.connection import Connection, statement
 from orderflow_cli.audit.checks import Audit, audit
 
-_HERE = Path(__file__).parent
-COUNT_ORDERS = statement(_HERE / "count_orders.sql")
-COUNT_PENDING = statement(_HERE / "count_pending.sql")
+COUNT_ORDERS = statement(__file__, "count_orders.sql")
+COUNT_PENDING = statement(__file__, "count_pending.sql")
 
 
 class Proof(NamedTuple):

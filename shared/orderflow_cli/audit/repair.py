@@ -7,7 +7,6 @@ else is left to a person.
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from orderflow.database.connection import Connection, retrying, statement
@@ -15,13 +14,12 @@ from orderflow.errors import ConfigurationError
 from orderflow.stock.moves import mark_shortages
 from orderflow_cli.audit.checks import CHECKS, Audit, audit
 
-_HERE = Path(__file__).parent
-BEGIN_REPAIR = statement(_HERE / "begin_repair.sql")
-RESTORE_STOCK = statement(_HERE / "restore_stock.sql")
-LOCK_STOCK = statement(_HERE / "lock_stock.sql")
-REPAIR_STOCK = statement(_HERE / "repair_stock.sql")
-REPAIR_BACKORDERS = statement(_HERE / "repair_backorders.sql")
-OFFER_STOCK = statement(_HERE / "offer_stock.sql")
+BEGIN_REPAIR = statement(__file__, "begin_repair.sql")
+RESTORE_STOCK = statement(__file__, "restore_stock.sql")
+LOCK_STOCK = statement(__file__, "lock_stock.sql")
+REPAIR_STOCK = statement(__file__, "repair_stock.sql")
+REPAIR_BACKORDERS = statement(__file__, "repair_backorders.sql")
+OFFER_STOCK = statement(__file__, "offer_stock.sql")
 
 REPAIRABLE = {"ledger", "reservations", "backorders", "waiting"}
 MAX_DIFFERENCES = 10_000  # of each check a repair: what is left comes with the next

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from orderflow.dead_letters.selections import DiscardLetters
+from orderflow.dead_letters.selections import Selection
 from orderflow_cli.output import say, say_table
 
 Row = dict[str, Any]
@@ -46,20 +46,20 @@ def show_redrives(redrives: list[Row]) -> None:
     say_table([*columns, "back"], rows)
 
 
-def show_outcome(command: DiscardLetters, done: Row) -> None:
+def show_outcome(command: Selection, done: Row) -> None:
     """Print what was done or, after a dry run, what would be."""
     letters = f"{done['matched']:,} letter{'s' * (done['matched'] != 1)}"
-    becomes = {"redrive": "redriven", "discard": "discarded"}[command.action]
+    becomes = "discarded" if command.rate_per_s is None else "redriven"
     if command.dry_run:
         say(f"{letters} would be {becomes}")
         _show_matched(done)
     elif not done["matched"]:
         say(f"no letter to be {becomes}")
-    elif command.rate is not None:
+    elif command.rate_per_s is not None:
         rest = ""
-        if done["matched"] > command.rate:
+        if done["matched"] > command.rate_per_s:
             last = _time(done["last_send_at"])
-            rest = f"; at {command.rate} a second, so the last one at {last}"
+            rest = f"; at {command.rate_per_s} a second, so the last one at {last}"
         say(f"redrive {done['redrive']}: {letters} sent by the next sweep, within 10 s{rest}")
     else:
         say(f"discard {done['redrive']}: {letters} discarded")

@@ -9,9 +9,16 @@ import orjson
 import typer
 
 from orderflow.database.connection import Connection, retrying
-from orderflow.dead_letters.lists import LetterPage, letters_page, one_letter
-from orderflow.dead_letters.redrives import RedrivePage, redrive, redrives_page
-from orderflow.dead_letters.selections import DEFAULT_RATE_PER_S, DiscardLetters, RedriveLetters
+from orderflow.dead_letters.lists import letters_page, one_letter
+from orderflow.dead_letters.redrives import redrive, redrives_page
+from orderflow.dead_letters.selections import (
+    DEFAULT_RATE_PER_S,
+    DiscardLetters,
+    LetterPage,
+    RedriveLetters,
+    RedrivePage,
+    Selection,
+)
 from orderflow.errors import ConfigurationError
 from orderflow.http.pagination import DEFAULT_LIMIT
 from orderflow.http.request import parsed
@@ -165,7 +172,7 @@ def _login_name() -> str:
         raise ConfigurationError("you have no login name here: say who asks with --by") from error
 
 
-def _act(url: str, command: DiscardLetters, as_json: bool) -> None:
+def _act(url: str, command: Selection, as_json: bool) -> None:
     done = _with(url, partial(redrive, command))
     if as_json:
         say_json(done)

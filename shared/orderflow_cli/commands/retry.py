@@ -2,20 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 from orderflow.database.connection import Connection, retrying, statement
-from orderflow.events.announcements import inventory_changed_id, order_placed_id
 from orderflow.events.attempts import forget_attempts
+from orderflow.events.messages import event_id
+from orderflow.events.models import InventoryChanged, OrderPlaced
 from orderflow_cli.database import open_database
 from orderflow_cli.output import say
 
-_HERE = Path(__file__).parent
-ANNOUNCE_ORDERS_NOW = statement(_HERE / "announce_orders_now.sql")
-ANNOUNCE_CHANGES_NOW = statement(_HERE / "announce_changes_now.sql")
-SELECT_MARKED = statement(_HERE / "select_marked.sql")
-SELECT_STATUSES = statement(_HERE / "select_statuses.sql")
+ANNOUNCE_ORDERS_NOW = statement(__file__, "announce_orders_now.sql")
+ANNOUNCE_CHANGES_NOW = statement(__file__, "announce_changes_now.sql")
+SELECT_MARKED = statement(__file__, "select_marked.sql")
+SELECT_STATUSES = statement(__file__, "select_statuses.sql")
 
 AT_ONCE = 500  # of each kind a transaction: as many as sweep announces in a tick
 MAX_ROUNDS = 2_000  # so a million of each: what is marked meanwhile is for the next call
@@ -87,14 +86,14 @@ def _announce_orders(connection: Connection, order_ids: Sequence[str]) -> list[s
     with connection.transaction():
         rows = connection.run(ANNOUNCE_ORDERS_NOW, order_ids=list(order_ids))
         again = [order_id for (order_id,) in rows]
-        forget_attempts(connection, map(order_placed_id, again))
+        forget_attempts(connection, (event_id(OrderPlaced, name, 1) for name in again))
     return again
 
 
 def _announce_changes(connection: Connection, change_ids: Sequence[str]) -> list[str]:
     with connection.transaction():
         rows = connection.run(ANNOUNCE_CHANGES_NOW, change_ids=list(change_ids))
-        forget_attempts(connection, (inventory_changed_id(*row) for row in rows))
+        forget_attempts(connection, (event_id(InventoryChanged, *row) for row in rows))
     return [f"{item}: {change_id}" for item, change_id in rows]
 
 

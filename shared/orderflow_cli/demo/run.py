@@ -21,8 +21,8 @@ from orderflow_cli.demo.tables import proof_table, summary
 from orderflow_cli.progress import bar, starting
 from orderflow_cli.stack import Stack, open_stack
 
-FIGURES = statement(Path(__file__).parent / "figures.sql")
-SHORT_ITEMS = statement(Path(__file__).parent / "short_items.sql")
+FIGURES = statement(__file__, "figures.sql")
+SHORT_ITEMS = statement(__file__, "short_items.sql")
 CONNECTIONS = 32
 ANSWER_TIMEOUT_S = 30.0
 SETTLED_WITHIN_S = 120.0  # far above what it takes: then the proof says what is missing

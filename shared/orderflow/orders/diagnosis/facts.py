@@ -1,16 +1,16 @@
 """What is known of one order: what callers see of it, and the facts that tell why it waits."""
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 from pydantic import BaseModel, ConfigDict
 
 from orderflow.database.connection import Connection, statement
-from orderflow.events.announcements import order_placed_id
+from orderflow.events.messages import event_id
+from orderflow.events.models import OrderPlaced
 from orderflow.orders.states import Status
 
-SELECT_ORDER = statement(Path(__file__).parent / "select_order.sql")
+SELECT_ORDER = statement(__file__, "select_order.sql")
 
 MAX_COUNTED = 10_000  # of a queue, in a millisecond or two: a person wants to know no more
 
@@ -111,9 +111,8 @@ class FoundOrder(NamedTuple):
 
 def find_order(connection: Connection, order_id: str) -> FoundOrder | None:
     """Read everything about one order in one statement; None if there is none."""
-    event_id = order_placed_id(order_id)
-    rows = connection.run(SELECT_ORDER, order_id=order_id, event_id=event_id, most=MAX_COUNTED)
+    placed = event_id(OrderPlaced, order_id, 1)
+    rows = connection.run(SELECT_ORDER, order_id=order_id, event_id=placed, most=MAX_COUNTED)
     if not rows:
         return None
-    ((order, facts),) = rows
-    return FoundOrder(orjson.loads(order), Facts.model_validate_json(facts))
+    return FoundOrder(orjson.loads(rows[0][0]), Facts.model_validate_json(rows[0][1]))
