@@ -14,12 +14,13 @@ from starlette.responses import Response, StreamingResponse
 from orderflow.database.connection import Connection, statement
 from orderflow.errors import NotFound
 from orderflow.http.handler import http, json_response
-from orderflow.http.pagination import MAX_LIMIT, OrderPage, next_link, page_of, position_of
+from orderflow.http.pagination import MAX_LIMIT, next_link, page_of, position_of
 from orderflow.http.request import gateway_of, path_name
 from orderflow.logs import bind_log_fields
 from orderflow.orders.diagnosis.commands import Target
 from orderflow.orders.diagnosis.explanation import explain
 from orderflow.orders.diagnosis.facts import find_order
+from orderflow.orders.lists import OrderPage
 from orderflow.resources import worker
 
 SELECT_ORDERS = statement(__file__, "select_orders.sql")

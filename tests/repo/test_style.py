@@ -3,6 +3,7 @@
 import ast
 import re
 import tomllib
+from collections import defaultdict
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from itertools import chain
@@ -154,6 +155,19 @@ def test_no_module_of_ours_imports_itself_by_way_of_others() -> None:
     imports = {name: {*imports_of(path)} & modules.keys() for name, path in modules.items()}
 
     TopologicalSorter(imports).prepare()  # raises CycleError, which names them
+
+
+def test_no_package_of_the_library_imports_itself_by_way_of_others() -> None:
+    root, imports = ROOT / "shared/orderflow", defaultdict[str, set[str]](set)
+    for path in files("shared/orderflow/**/*.py"):
+        part = path.relative_to(root).with_suffix("").parts[0]
+        # Where the parts of a process are put together; what reaches them asks for it there.
+        if part != "resources":
+            named_by = {name.split(".")[1] for name in imports_of(path) if "orderflow." in name}
+            imports[part] |= named_by - {part, "resources"}
+
+    TopologicalSorter(imports).prepare()  # raises CycleError, which names them
+    assert "models" in imports["events"]
 
 
 def test_nothing_outside_tests_imports_tests() -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from orderflow.errors import InvalidInput
-from orderflow.http.pagination import OrderPage, Page, name_of, next_link, page_of, position_of
+from orderflow.http.pagination import Page, name_of, next_link, page_of, position_of
+from orderflow.orders.lists import OrderPage
 
 HIGHEST = 2**63 - 1
 

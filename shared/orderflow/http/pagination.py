@@ -2,15 +2,13 @@
 
 import base64
 import re
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import Request
 
 from orderflow.errors import InvalidInput
-from orderflow.models import Instant, Item
-from orderflow.orders.states import Status
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 500  # a page stays under a megabyte
@@ -23,17 +21,6 @@ class Page(BaseModel, frozen=True, extra="forbid"):
 
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
     after: str | None = None
-
-
-class OrderPage(Page):
-    """`GET /orders`: filters that may be combined."""
-
-    status: Status | None = None
-    item: Item | None = None
-    placed_after: Instant | None = None
-    placed_before: Instant | None = None
-    attention: Literal["true"] | None = None
-    """Only what a person has to look at."""
 
 
 def page_of(request: Request, model: type[Q]) -> Q:
