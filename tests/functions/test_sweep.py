@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 
+from orderflow.config import settings
 from orderflow.database.connection import Conflicted, Connection, retrying
 from orderflow.errors import InvalidInput
+from orderflow.events.outbox import Outbox
+from orderflow.resources import resources
 from orderflow.stock import holds
 from tests.support.function_calls import (
     apply,
@@ -140,6 +143,32 @@ async def test_a_pending_order_is_announced_again_as_the_same_event(database: Co
     assert again.attributes["id"] == first.attributes["id"]
     assert again.attributes["traceparent"] == first.attributes["traceparent"]
     assert again.attributes["source"] == first.attributes["source"]
+
+
+async def test_an_order_announced_again_before_its_first_event_is_deleted_is_sent_again(
+    database: Connection,
+) -> None:
+    item, own = reference("item"), resources()
+    servers = settings().kafka_bootstrap_servers
+    slow = Outbox(servers, own.worker, delete_after_s=0.5)
+    with using(outbox=slow):
+        order_id, change_id = await place(), (await tell(item, stock=4)).json()["change_id"]
+    make_overdue(database, order_id)
+    sql = "UPDATE inventory_changes SET announce_at = '1970-01-01' WHERE change_id = :id"
+    database.run(sql, id=change_id)
+    module_of("sweep").republish(database)
+
+    await slow.flush()
+
+    assert unpublished(database, order_id) == ["orderflow.order.placed.v1"]
+    assert unpublished(database, item) == ["orderflow.inventory.changed.v1"]
+    database.run("UPDATE outbox SET relay_at = '1970-01-01' WHERE relay_at > now()")
+    await tick()
+    records_of("orders", order_id, 2, distinct=False)
+    records_of("inventory", item, 2, distinct=False)
+    await eventually_async(
+        lambda: not unpublished(database, order_id) + unpublished(database, item)
+    )
 
 
 async def test_an_announcement_that_kafka_did_not_take_is_not_spent(

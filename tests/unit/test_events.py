@@ -137,7 +137,7 @@ def test_an_event_of_an_item_has_no_sequence() -> None:
     assert "ce_sequence" not in headers
 
 
-def test_the_row_has_every_column_that_a_writer_fills() -> None:
+def test_the_row_has_every_column_and_is_the_first_copy() -> None:
     row = make()._asdict()
 
     assert row.pop("at") <= datetime.now(UTC).isoformat()
@@ -150,4 +150,5 @@ def test_the_row_has_every_column_that_a_writer_fills() -> None:
         "sequence": 1,
         "source": "/orderflow/create_order",
         "traceparent": TRACEPARENT,
+        "copy": 1,
     }

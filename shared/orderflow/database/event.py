@@ -6,7 +6,7 @@ Topic = Literal["orders", "inventory", "order-events"]
 
 
 class Event(NamedTuple):
-    """Its columns; `payload` is JSON text."""
+    """Its columns; `payload` is JSON text, `copy` tells those of one event apart."""
 
     id: str
     aggregatetype: Topic
@@ -17,3 +17,4 @@ class Event(NamedTuple):
     source: str
     traceparent: str
     at: str
+    copy: int = 1

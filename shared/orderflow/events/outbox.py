@@ -58,13 +58,16 @@ Report = asyncio.Future[KafkaError | None]
 class Outbox:
     """Publishes events of committed transactions and deletes those that Kafka has."""
 
-    def __init__(self, servers: str, worker: Worker) -> None:
+    def __init__(
+        self, servers: str, worker: Worker, *, delete_after_s: float = DELETE_AFTER_S
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._worker = worker
+        self._delete_after_s = delete_after_s
         self._producer = Producer(_PRODUCER | {"bootstrap.servers": servers})
         self._reports: list[tuple[Report, KafkaError | None]] = []
         self._in_flight: dict[str, asyncio.Future[bool]] = {}
-        self._acked_ids: dict[str, None] = {}
+        self._acked: dict[str, int] = {}  # the last copy of each event that Kafka has
         self._deleting: asyncio.Task[None] | None = None
         self._broker_away = False
         threading.Thread(target=self._poll, name="kafka-reports", daemon=True).start()
@@ -77,7 +80,7 @@ class Outbox:
             if not report.done():
                 answer = self._in_flight[event.id] = self._loop.create_future()
                 answers.append(answer)
-                report.add_done_callback(partial(self._published, event.id))
+                report.add_done_callback(partial(self._published, event))
         if answers:
             self._loop.call_later(ACKNOWLEDGED_WITHIN_S, self._give_up, answers)
 
@@ -111,7 +114,7 @@ class Outbox:
             return True
         answer = self._in_flight.get(event_id)
         if answer is None or self._broker_away:
-            return event_id in self._acked_ids
+            return event_id in self._acked
         return await asyncio.shield(answer)
 
     async def relay_once(self) -> tuple[int, int]:
@@ -123,7 +126,7 @@ class Outbox:
 
     async def flush(self) -> None:
         """Return once all is reported that was published, and what Kafka has is deleted here."""
-        while self._in_flight or self._acked_ids:  # noqa: ASYNC110 (only at the end)
+        while self._in_flight or self._acked:  # noqa: ASYNC110 (only at the end)
             await asyncio.sleep(FLUSH_TICK_S)
 
     def _poll(self) -> None:
@@ -149,27 +152,33 @@ class Outbox:
                 self._broker_away = True
                 answer.set_result(False)
 
-    def _published(self, event_id: str, report: Report) -> None:
+    def _published(self, event: Event, report: Report) -> None:
         self._broker_away = report.result() is not None
-        answer = self._in_flight.pop(event_id, None)
+        answer = self._in_flight.pop(event.id, None)
         if answer is not None and not answer.done():
             answer.set_result(not self._broker_away)
-        if self._broker_away or len(self._acked_ids) >= MAX_ACKED:
+        if self._broker_away or len(self._acked) >= MAX_ACKED:
             return
-        self._acked_ids[event_id] = None
+        self._acked[event.id] = event.copy
         if self._deleting is None or self._deleting.done():
             self._deleting = self._loop.create_task(self._delete())
 
     async def _delete(self) -> None:
-        while self._acked_ids:
-            await asyncio.sleep(DELETE_AFTER_S)
-            ids = list(self._acked_ids)
+        while self._acked:
+            await asyncio.sleep(self._delete_after_s)
+            sent = dict(self._acked)
+            delete = partial(_delete_published, ids=list(sent), copies=list(sent.values()))
             try:
-                await self._worker.submit(partial(Connection.run, sql=DELETE_PUBLISHED, ids=ids))
+                await self._worker.submit(delete)
             except OrderFlowError as error:  # the rows stay: the relay publishes them once more
-                logger().warning("published events not deleted", count=len(ids), why=error.detail)
-            for event_id in ids:
-                del self._acked_ids[event_id]
+                logger().warning("published events not deleted", count=len(sent), why=error.detail)
+            for event_id, copy in sent.items():
+                if self._acked[event_id] == copy:
+                    del self._acked[event_id]
+
+
+def _delete_published(connection: Connection, ids: list[str], copies: list[int]) -> None:
+    connection.run(DELETE_PUBLISHED, ids=ids, copies=copies)
 
 
 def _claim_unpublished(connection: Connection) -> list[Event]:
