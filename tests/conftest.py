@@ -7,6 +7,10 @@ and the first lines of the run say so.
 `--broker=apache` runs the tests in which a broker takes part on Apache Kafka from Maven Central,
 and leaves out the others. A test takes part by asking for `broker_kind`, by whatever fixtures
 between; one that is marked `any_broker` needs a broker, but what it shows is not of it.
+
+Of several processes each takes a whole file at a time, because the tests of a file share what
+takes long to start. Files that share one running OrderFlow name the same `xdist_group`; a file
+that is marked `spread` shares nothing, so that each of its tests goes where there is time.
 """
 
 import gc
@@ -65,7 +69,11 @@ def broker_told(config: pytest.Config) -> str:
     return "embedded, Tansu (the other one: --broker=apache)"
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if not any(item.iter_markers("xdist_group")) and not any(item.iter_markers("spread")):
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
     if not on_apache(config):
         return
     left_out = [item for item in items if not broker_takes_part(item)]
@@ -135,7 +143,7 @@ def open_broker(broker_kind: type[Broker], tmp_path_factory: pytest.TempPathFact
         try:
             yield own
         finally:
-            own.stop()
+            own.kill()  # asked to stop, the embedded one waits 5 s for its clients to leave
 
     return opened
 

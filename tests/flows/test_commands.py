@@ -26,6 +26,7 @@ from orderflow_cli.audit.checks import CHECKS
 from orderflow_cli.topics import TOPICS, lag
 from tests.support.brokers import OpenBroker
 from tests.support.commands import orderflow, refused_up, said
+from tests.support.impatient_project import ORDERS_ALONE, impatient_project
 from tests.support.kafka_topics import Record, produce
 from tests.support.processes import of_group
 from tests.support.server_process import embedded_postgres
@@ -40,6 +41,8 @@ from tests.support.shop import (
     start,
 )
 from tests.support.waiting import DEADLINE_S, eventually
+
+pytestmark = pytest.mark.xdist_group("first shop")
 
 NEEDS_DATABASE = [
     ["status"],
@@ -363,8 +366,9 @@ def test_topics_are_created_once(open_broker: OpenBroker) -> None:
 @pytest.mark.any_broker
 def test_orders_outlive_every_way_to_stop_beside_another_shop(shop: Shop, tmp_path: Path) -> None:
     order_ids: set[str] = set()
+    project = impatient_project(tmp_path / "project", ORDERS_ALONE)
     for how, status, within_s in STOPS:
-        other = await_ready(start(tmp_path / "data"))
+        other = await_ready(start(tmp_path / "data", options=["--project", str(project)]))
         groups = other.groups()
         assert {order["order_id"] for order in other.call("GET", "/orders").json()} == order_ids
         order_ids.add(other.placed("backordered", item=reference("item"), quantity=1))

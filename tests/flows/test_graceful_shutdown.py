@@ -23,13 +23,15 @@ from tests.support.callers import (
     order_request,
     running_function,
 )
+from tests.support.impatient_project import ORDERS_ALONE
 from tests.support.shop import Call, insist, open_shop, reference
 from tests.support.waiting import eventually, eventually_async
+
+pytestmark = pytest.mark.spread
 
 RESTARTS = 10
 CALLS = 300  # a restart, so that each meets all that can happen
 CALLERS = 16
-PAUSE_S = 0.02  # between the calls of one, so that functions find time to start
 STOPPED_WITHIN_S = 20.0  # with callers that go on calling it takes about 4 s of an idle machine
 
 
@@ -80,7 +82,7 @@ async def leave(function: Function, load: Load) -> None:
 async def test_rolling_restart_under_load_is_seen_by_no_caller(database: Connection) -> None:
     with ExitStack() as running:
         current = await asyncio.to_thread(running.enter_context, running_function("create_order"))
-        async with Load([current.port], callers=CALLERS, pause_s=PAUSE_S) as load:
+        async with Load([current.port], callers=CALLERS) as load:
             leaving = []
             for _ in range(RESTARTS):
                 former, started = current, running_function("create_order")
@@ -210,7 +212,8 @@ async def test_whole_of_orderflow_stops_with_nothing_left_to_send(
     bodies: list[dict[str, Any]] = [
         {"order_id": reference(), "item": item, "quantity": 1} for _ in range(CALLS)
     ]
-    with open_shop(tmp_path / "data", postgres=postgres, kafka=broker) as shop:
+    own = tmp_path / "data"
+    with open_shop(own, postgres=postgres, kafka=broker, services=ORDERS_ALONE) as shop:
         await insist(shop, [Call("POST", "/order", body) for body in bodies])
         status = shop.stop()
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -200,12 +200,14 @@ def open_shop(
     postgres: str | None = None,
     kafka: str | None = None,
     options: Sequence[str] = (),
+    services: Collection[str] | None = None,
 ) -> Iterator[Shop]:
     """OrderFlow during the block; stopped at the end as a user stops it, unless it has ended.
 
-    Without other `options` it is the impatient one.
+    Without other `options` it is the impatient one, with all or only some of its Services.
     """
-    options = options or ["--project", str(impatient_project(data.with_name("project")))]
+    if not options:
+        options = ["--project", str(impatient_project(data.with_name("project"), services))]
     shop = start(data, postgres=postgres, kafka=kafka, options=options)
     try:
         yield await_ready(shop)
