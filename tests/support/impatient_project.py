@@ -30,7 +30,9 @@ def impatient_project(folder: Path, services: Collection[str] | None = None) -> 
     (base / TICK).write_text(usual.replace(USUAL, OFTEN))
     if services is not None:
         for path in base.glob("*.yaml"):
-            kept = [reduced(document, services) for document in yaml.safe_load_all(path.open())]
+            kept = [
+                reduced(document, services) for document in yaml.safe_load_all(path.read_text())
+            ]
             path.write_text(yaml.safe_dump_all(document for document in kept if document))
     return folder
 
