@@ -5,7 +5,6 @@ Writes orders, order_lines, order_history and outbox; emits orderflow.order.plac
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,6 +15,7 @@ from orderflow.database.group_commit import Batch
 from orderflow.errors import Conflict
 from orderflow.events.messages import order_placed
 from orderflow.http.handler import http, json_response, replay_header
+from orderflow.http.path import path_to
 from orderflow.http.request import body_of, idempotency_key_of, traceparent_of
 from orderflow.ids import uuid7
 from orderflow.logs import bind_log_fields
@@ -94,5 +94,5 @@ def answered(placed: Placed, sent: bool) -> Response:
     """Make the answer; a repeat gets the first one, marked."""
     message = f"Order received, stored in DB, and {'sent to' if sent else 'queued for'} Kafka"
     body = {"message": message, "order_id": placed.order_id, "status": "pending"}
-    headers = {"Location": f"/order/{quote(placed.order_id, '')}"} | replay_header(placed.is_new)
+    headers = {"Location": path_to("order", placed.order_id)} | replay_header(placed.is_new)
     return json_response(body, 201 if placed.is_new else 200, headers)

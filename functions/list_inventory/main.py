@@ -11,14 +11,13 @@ from orderflow.database.connection import statement
 from orderflow.errors import NotFound
 from orderflow.http.handler import http, json_response
 from orderflow.http.pagination import Page, name_of, next_link, page_of, position_of
-from orderflow.http.request import path_name
+from orderflow.http.path import path_name, segments_of
 from orderflow.logs import bind_log_fields
 from orderflow.resources import worker
 
 SELECT_STOCK = statement(__file__, "select_stock.sql")
 SELECT_ITEM = statement(__file__, "select_item.sql")
 SELECT_CHANGE = statement(__file__, "select_change.sql")
-CHANGES = "/inventory/changes/"
 MAX_COUNTED = 10_000  # backorders of an item, in a millisecond or two
 FIGURES = ("item", "on_hand", "reserved", "available", "short")
 
@@ -26,12 +25,12 @@ FIGURES = ("item", "on_hand", "reserved", "available", "short")
 @http("GET", "HEAD", scope="inventory:read")
 async def list_inventory(request: Request) -> Response:
     """Answer with a page of items, an item and a page of its ledger, or what a change came to."""
-    # Not the decoded path: an item may have a slash in its name.
-    if request.scope["raw_path"].startswith(CHANGES.encode()):
-        return await one_change(path_name(request, CHANGES))
+    segments = segments_of(request)
+    if segments[:2] == ("inventory", "changes") and len(segments) > 2:
+        return await one_change(path_name(request, "inventory", "changes"))
     page = page_of(request, Page)
-    if request.scope["path"] != "/inventory":
-        return await one_item(request, path_name(request, "/inventory/"), page)
+    if segments != ("inventory",):
+        return await one_item(request, path_name(request, "inventory"), page)
     after = name_of(page)
     rows = await worker().submit(
         lambda connection: connection.run(SELECT_STOCK, after=after, count=page.limit)

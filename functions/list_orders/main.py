@@ -15,7 +15,8 @@ from orderflow.database.connection import Connection, statement
 from orderflow.errors import NotFound
 from orderflow.http.handler import http, json_response
 from orderflow.http.pagination import MAX_LIMIT, next_link, page_of, position_of
-from orderflow.http.request import gateway_of, path_name
+from orderflow.http.path import path_name, segments_of
+from orderflow.http.request import gateway_of
 from orderflow.logs import bind_log_fields
 from orderflow.orders.diagnosis.commands import Target
 from orderflow.orders.diagnosis.explanation import explain
@@ -34,8 +35,10 @@ Order = dict[str, Any]
 @http("GET", "HEAD", scope="orders:read")
 async def list_orders(request: Request) -> Response:
     """Answer with a page, a stream of every match, or one order."""
-    if request.scope["path"] != "/orders":
-        return await one_order(path_name(request, "/order/"), gateway_of(request))
+    if segments_of(request) == ("order",):
+        raise NotFound("no such path; use /orders, or /order/ORDER_ID for one order")
+    if segments_of(request) != ("orders",):
+        return await one_order(path_name(request, "order"), gateway_of(request))
     page = page_of(request, OrderPage)
     streams = "application/x-ndjson" in request.headers.get("accept", "")
     page = page.model_copy(update={"limit": MAX_LIMIT}) if streams else page

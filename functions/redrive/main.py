@@ -25,13 +25,15 @@ from orderflow.dead_letters.selections import (
 from orderflow.errors import MethodNotAllowed, NotFound
 from orderflow.http.handler import http, json_response
 from orderflow.http.pagination import Page, next_link, page_of
-from orderflow.http.request import body_of, path_name
+from orderflow.http.path import path_name, segments_of
+from orderflow.http.request import body_of
 from orderflow.logs import bind_log_fields
 from orderflow.resources import worker
 
-ACTIONS: dict[str, type[Selection]] = {
-    "/dead-letters/redrive": RedriveLetters,
-    "/dead-letters/discard": DiscardLetters,
+LETTERS = ("dead-letters",)
+ACTIONS: dict[tuple[str, ...], type[Selection]] = {
+    (*LETTERS, "redrive"): RedriveLetters,
+    (*LETTERS, "discard"): DiscardLetters,
 }
 MAX_DIGITS = 18  # of an id: far more letters than a disk holds
 
@@ -41,21 +43,21 @@ Rows = list[dict[str, Any]]
 @http("GET", "HEAD", "POST", scope="operations")
 async def redrive(request: Request) -> Response:
     """Answer with a page of letters, one letter or the record, or do what is asked."""
-    path = request.scope["path"]
+    path = segments_of(request)
     if request.method == "POST":
         return await act(request, path)
     if path in ACTIONS:
         raise MethodNotAllowed(("POST",))
-    if path == "/dead-letters":
+    if path == LETTERS:
         letters = page_of(request, LetterPage)
         return await listed(request, letters, partial(letters_page, letters), cursor_after)
-    if path == "/dead-letters/redrives":
+    if path == (*LETTERS, "redrives"):
         page = page_of(request, RedrivePage)
         return await listed(request, page, partial(redrives_page, page), lambda row: str(row["id"]))
-    return await one(path_name(request, "/dead-letters/"))
+    return await one(path_name(request, *LETTERS))
 
 
-async def act(request: Request, path: str) -> Response:
+async def act(request: Request, path: tuple[str, ...]) -> Response:
     """Schedule or discard; 202 when something is to be sent, 200 when all is done."""
     if path not in ACTIONS:
         raise MethodNotAllowed(("GET", "HEAD"))

@@ -6,7 +6,6 @@ written by apply_inventory.
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +16,7 @@ from orderflow.database.group_commit import Batch
 from orderflow.errors import Conflict
 from orderflow.events.messages import inventory_changed
 from orderflow.http.handler import http, json_response, replay_header
+from orderflow.http.path import path_to
 from orderflow.http.request import body_of, traceparent_of
 from orderflow.ids import uuid7
 from orderflow.logs import bind_log_fields
@@ -61,7 +61,7 @@ async def update_inventory(request: Request) -> Response:
     if recorded.fingerprint != change.fingerprint:
         raise Conflict(f"change {change.change_id} exists with another body; use another change_id")
     sent = await outbox().acknowledged(recorded.unpublished_event_id)
-    location = {"Location": f"/inventory/changes/{quote(change.change_id, safe='')}"}
+    location = {"Location": path_to("inventory", "changes", change.change_id)}
     body = {"message": SENT if sent else QUEUED, "change_id": change.change_id}
     return json_response(body, 202, location | replay_header(recorded.is_new))
 

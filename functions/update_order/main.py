@@ -15,7 +15,8 @@ from orderflow.database.connection import Connection
 from orderflow.database.group_commit import Batch
 from orderflow.errors import Conflict, NotFound, OrderFlowError
 from orderflow.http.handler import http, json_response, replay_header
-from orderflow.http.request import body_of, path_name
+from orderflow.http.path import path_name
+from orderflow.http.request import body_of
 from orderflow.logs import bind_log_fields
 from orderflow.models import ChangeOrder
 from orderflow.orders.states import MOVES, Status
@@ -33,7 +34,7 @@ class Change(NamedTuple):
 @http("PATCH", scope="orders:write")
 async def update_order(request: Request) -> Response:
     """Answer 200 with the new status, also to a repeat; 404 or 409 when it can't be."""
-    wanted = Change(path_name(request, "/order/"), (await body_of(request, ChangeOrder)).status)
+    wanted = Change(path_name(request, "order"), (await body_of(request, ChangeOrder)).status)
     bind_log_fields(order_id=wanted.order_id, becomes=wanted.status)
     moved = await change(wanted)
     return json_response(wanted._asdict(), 200, replay_header(moved))

@@ -73,6 +73,10 @@ class Forbidden(Never, status=403, slug="forbidden", title="Not allowed"):
         self.headers = {"WWW-Authenticate": challenge}
 
 
+class MalformedPath(Never, status=400, slug="malformed-path", title="Malformed path"):
+    """The path can be read in more than one way, or names what can't be."""
+
+
 class NotFound(Never, status=404, slug="not-found", title="Not found"):
     """No such thing."""
 

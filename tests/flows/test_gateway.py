@@ -51,6 +51,30 @@ def test_known_path_with_another_method_names_those_it_has(gateway: Running) -> 
     assert answer.headers["allow"] == "POST, PUT"
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/ord%65r", 200),  # the same segment
+        ("/order/a%2Fb", 200),
+        ("/order%2Fa", 404),  # one segment, which no route has
+        ("//order", 404),
+        ("/order/../env", 400),
+        ("/order/.", 400),
+        ("/order/a%00b", 400),
+        ("/order/a%0ab", 400),
+        ("/order/50%", 400),
+        ("/" + "a" * 70_000, 414),
+    ],
+)
+def test_path_is_read_once(gateway: Running, path: str, status: int) -> None:
+    head = b"PUT %b HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+    received = raw(gateway, head % path.encode())
+
+    assert received.startswith(b"HTTP/1.1 %d " % status)
+    assert status == 200 or b"application/problem+json" in received
+
+
 @pytest.mark.parametrize("path", ["/order", "/stream"])
 def test_large_body_passes_in_both_directions(gateway: Running, path: str) -> None:
     body = os.urandom(5_000_000)
@@ -180,6 +204,27 @@ def test_head_beyond_the_limit_is_refused(gateway: Running) -> None:
     received = raw(gateway, b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 66_000 + b"\r\n\r\n")
 
     assert received.startswith(b"HTTP/1.1 431 ")
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "status"),
+    [
+        (b"/headers?q=" + b"a" * 8_000, b"", 200),
+        (b"/headers?q=" + b"a" * 8_200, b"", 414),
+        (b"/headers", b"X: y\r\n" * 98, 200),
+        (b"/headers", b"X: y\r\n" * 99, 431),
+        (b"/headers", b"X: y\r\n" * 10_000, 431),
+    ],
+)
+def test_target_and_headers_are_bounded(
+    gateway: Running, target: bytes, headers: bytes, status: int
+) -> None:
+    head = b"GET %b HTTP/1.1\r\nHost: h\r\nConnection: close\r\n%b\r\n" % (target, headers)
+
+    received = raw(gateway, head)
+
+    assert received.startswith(b"HTTP/1.1 %d " % status)
+    assert status == 200 or b"application/problem+json" in received
 
 
 def test_absent_function_is_a_503_and_comes_back(tmp_path: Path) -> None:

@@ -322,7 +322,9 @@ async def test_an_unknown_order_is_not_found() -> None:
 
 
 async def test_an_id_that_no_order_can_have_is_the_callers_fault() -> None:
-    assert (await get("/order/a%00b")).status_code in (404, 422)
+    answer = await get("/order/a%00b")
+
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/malformed-path")
 
 
 @pytest.mark.parametrize("path", ["/orders", "/order/x"])

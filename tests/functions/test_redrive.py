@@ -230,7 +230,7 @@ async def test_an_unknown_letter_is_not_found(path: str) -> None:
     assert (await get(path)).status_code == 404
 
 
-@pytest.mark.parametrize("number", ["9" * 30, "-1", "%C2%B2", "1%00"])
+@pytest.mark.parametrize("number", ["9" * 30, "-1", "%C2%B2"])
 async def test_an_id_that_no_letter_can_have_is_not_found(number: str) -> None:
     assert (await get(f"/dead-letters/{number}")).status_code == 404
 

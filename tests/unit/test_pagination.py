@@ -16,7 +16,12 @@ HIGHEST = 2**63 - 1
 
 
 def make_request(query: str = "", path: str = "/orders") -> Request:
-    scope = {"type": "http", "path": path, "query_string": query.encode(), "headers": []}
+    scope = {
+        "type": "http",
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "headers": [],
+    }
     return Request(scope | {"server": ("127.0.0.1", 80), "scheme": "http", "method": "GET"})
 
 

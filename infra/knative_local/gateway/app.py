@@ -9,7 +9,7 @@ from knative_local.errors import LocalRuntimeError
 from knative_local.gateway.function import Function
 from knative_local.gateway.headers import Head
 from knative_local.gateway.problems import Problem, send_problem
-from knative_local.gateway.routing import NotFound, RouteTable
+from knative_local.gateway.routing import AmbiguousPath, NotFound, RouteTable
 from knative_local.manifests.loader import Manifests
 
 
@@ -42,6 +42,9 @@ class Gateway:
             if isinstance(found, NotFound):
                 raise _not_routed(found, head)
             await self._functions[found].forward(scope, head, receive, send)
+        except AmbiguousPath:
+            detail = "a path has no dot segments and no control characters, and its % is %25"
+            await send_problem(send, Problem(HTTPStatus.BAD_REQUEST, detail, close=True))
         except Problem as problem:
             await send_problem(send, problem)
 

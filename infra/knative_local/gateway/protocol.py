@@ -17,9 +17,18 @@ from knative_local.gateway.headers import MAX_HEAD_BYTES
 from knative_local.gateway.problems import problem_bytes
 
 MAX_CALLERS = 1024  # connections
+MAX_TARGET_BYTES = 8 * 1024  # path and query: what RFC 9110, section 4.1 asks for, and no more
+MAX_HEADERS = 100  # lines: three times a browser's, and little work for who reads them
 MAX_PIPELINED = 32  # requests that wait on one connection: each is held with its head
 HEAD_WITHIN_S = 75.0  # from the first byte, or from the end of the request before
 LINGER_S = 2.0  # for the caller to read the last answer: closing at once could reset it
+
+_TOO_LARGE = {
+    HTTPStatus.REQUEST_URI_TOO_LONG: f"a target has at most {MAX_TARGET_BYTES} bytes",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: (
+        f"a head has at most {MAX_HEADERS} headers and {MAX_HEAD_BYTES} bytes"
+    ),
+}
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -30,6 +39,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._ending = self._in_head = False
         self._head_bytes = 0
+        self._fault = HTTPStatus.BAD_REQUEST
         self._late: asyncio.TimerHandle | None = None
         self._expect_head()
         if len(self.connections) > MAX_CALLERS:
@@ -49,15 +59,16 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self._in_head:
             self._head_bytes = 0
         elif self._head_bytes > MAX_HEAD_BYTES:
-            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the head is too large")
+            fault = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            self._refuse(fault, _TOO_LARGE[fault])
         if self._late is None and (self.cycle is None or self.cycle.response_complete):
             self._expect_head()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP, once what came before it is answered."""
-        cycle = self.cycle
+        cycle, detail = self.cycle, _TOO_LARGE.get(self._fault, f"not understood: {msg}")
         if cycle is None or cycle.response_complete:
-            self._refuse(HTTPStatus.BAD_REQUEST, f"not understood: {msg}")
+            self._refuse(self._fault, detail)
         elif not cycle.more_body:
             self._ending, cycle.keep_alive = True, False
         elif cycle.response_started or self.pipeline:
@@ -65,7 +76,7 @@ class BoundedProtocol(HttpToolsProtocol):
         else:  # in the middle of a body: its function must not take it
             cycle.disconnected = True
             cycle.message_event.set()
-            self._refuse(HTTPStatus.BAD_REQUEST, f"not understood: {msg}")
+            self._refuse(self._fault, detail)
 
     def on_message_begin(self) -> None:
         """A head begins."""
@@ -73,6 +84,18 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = True
         if self._late is None:
             self._expect_head()
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the target is there."""
+        super().on_url(url)
+        if len(self.url) > MAX_TARGET_BYTES:
+            self._stop_parsing(HTTPStatus.REQUEST_URI_TOO_LONG)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A line of a head is there, or of what follows a chunked body."""
+        super().on_header(name, value)
+        if len(self.headers) > MAX_HEADERS:
+            self._stop_parsing(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
         """A head is there."""
@@ -84,6 +107,10 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if len(self.pipeline) > MAX_PIPELINED:
             self.transport.abort()
+
+    def _stop_parsing(self, fault: HTTPStatus) -> None:
+        self._fault = fault
+        raise ValueError(fault)  # ends in send_400_response
 
     def _use_host(self, url: Any) -> None:
         if url.host:

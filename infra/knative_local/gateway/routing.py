@@ -3,15 +3,29 @@
 Precedence is Gateway API's (HTTPRouteRule): an exact path before any prefix, a longer prefix
 before a shorter one, then a match that names the method before one that does not, then the order
 of the manifests. A path that exists with other methods is told apart from one that does not.
+
+A path is its segments: split at the slashes written as such, then percent-decoded once, so that
+`%2F` is part of a segment. What a proxy or a function could read as another path is no path.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
 
 from knative_local.manifests.http_route import HTTPRoute, RouteMatch
 
+Segments = tuple[bytes, ...]
 Methods = dict[bytes | None, str]
 """What one path leads to, by method; None is any method."""
+
+
+# A percent sign that escapes nothing, a control character, or a dot segment.
+_AMBIGUOUS = re.compile(rb"%(?![0-9A-Fa-f]{2})|%(?:[01][0-9A-Fa-f]|7[Ff])|/\.\.?(?:/|$)")
+
+
+class AmbiguousPath(Exception):
+    """A path that could be read in more than one way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +40,16 @@ class Hosts:
 
     def __init__(self, pattern: str) -> None:
         self.pattern = pattern
-        self._exact: dict[bytes, Methods] = {}
-        self._prefixes: dict[bytes, Methods] = {}
+        self._exact: dict[Segments, Methods] = {}
+        self._prefixes: dict[Segments, Methods] = {}
 
     def add(self, match: RouteMatch, service: str) -> None:
         """Add one match of a rule."""
-        path, method = match.path.value.encode(), match.method.encode() if match.method else None
+        path, method = _segments(match.path.value.encode()), (match.method or "").encode() or None
         if match.path.type == "Exact":
             self._exact.setdefault(path, {}).setdefault(method, service)  # the first manifest wins
             return
-        self._prefixes.setdefault(path.rstrip(b"/"), {}).setdefault(method, service)
+        self._prefixes.setdefault(path if path[-1] else path[:-1], {}).setdefault(method, service)
         longest_first = sorted(self._prefixes.items(), key=lambda item: -len(item[0]))
         self._prefixes = dict(longest_first)
 
@@ -45,13 +59,11 @@ class Hosts:
             return host.endswith(self.pattern[1:])
         return not self.pattern or host == self.pattern
 
-    def find(self, method: bytes, path: bytes) -> str | NotFound:
+    def find(self, method: bytes, path: Segments) -> str | NotFound:
         """Return the Service that answers, or the methods that the path has instead."""
         found = [self._exact[path]] if path in self._exact else []
         found += [
-            methods
-            for prefix, methods in self._prefixes.items()
-            if path == prefix or path.startswith(prefix + b"/")
+            methods for prefix, methods in self._prefixes.items() if path[: len(prefix)] == prefix
         ]
         for methods in found:
             if service := methods.get(method) or methods.get(None):
@@ -76,13 +88,23 @@ class RouteTable:
         )
 
     def find(self, host: bytes, method: bytes, path: bytes) -> str | NotFound:
-        """Return the Service that answers this request; `path` is raw, without its query."""
+        """Return the Service that answers this request; raises `AmbiguousPath`.
+
+        `path` is raw, without its query.
+        """
+        if _AMBIGUOUS.search(path):
+            raise AmbiguousPath
+        segments = _segments(path)
         name = host.decode("latin-1").lower().rsplit(":", 1)[0]
         methods: frozenset[bytes] = frozenset()
         for table in self._hosts:
             if table.matches(name):
-                found = table.find(method, path)
+                found = table.find(method, segments)
                 if isinstance(found, str):
                     return found
                 methods |= found.methods
         return NotFound(methods)
+
+
+def _segments(path: bytes) -> Segments:
+    return tuple(map(unquote_to_bytes, path[1:].split(b"/")))

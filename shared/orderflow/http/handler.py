@@ -15,12 +15,14 @@ from typing import Any, cast
 import functions_framework.aio
 import orjson
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from orderflow.auth.caller import LOCAL, Scope
 from orderflow.database.connection import Connection
-from orderflow.errors import ConfigurationError, Later, MethodNotAllowed, OrderFlowError
+from orderflow.errors import ConfigurationError, Later, MethodNotAllowed, NotFound, OrderFlowError
+from orderflow.http.path import segments_of
 from orderflow.logs import begin_log_fields, bind_log_fields, logger
 from orderflow.resources import resources
 from orderflow.server.admission import raise_open_file_limit
@@ -28,7 +30,8 @@ from orderflow.server.graceful_shutdown import lifespan, stopping
 
 Handler = Callable[[Request], Awaitable[Response]]
 
-HEALTH_PATHS = ("/healthz", "/readyz")
+READY_PATH = ("readyz",)
+HEALTH_PATHS = (("healthz",), READY_PATH)
 MAX_PATH = 256  # characters of a path in a log line
 
 _log_level: ContextVar[int] = ContextVar("log_level")
@@ -47,8 +50,9 @@ def serve(name: str, methods: tuple[str, ...], handler: Handler, scope: Scope | 
     """Make the handler known to functions-framework under a name, with all that is around it."""
 
     async def routed(request: Request) -> Response:
-        if request.scope["path"] in HEALTH_PATHS:
-            return await health(request.scope["path"])
+        segments = segments_of(request)
+        if segments in HEALTH_PATHS:
+            return await health(ready=segments == READY_PATH)
         request.state.caller = LOCAL
         if scope is not None:
             LOCAL.require(scope)
@@ -56,15 +60,28 @@ def serve(name: str, methods: tuple[str, ...], handler: Handler, scope: Scope | 
             raise MethodNotAllowed(methods)
         return await handler(request)
 
+    not_routed = handle_errors(name, partial(_not_routed, methods))
     # The framework makes its application without a lifespan, and has no other way to give it one.
-    cast(Any, functions_framework.aio).Starlette = partial(Starlette, lifespan=lifespan)
+    cast(Any, functions_framework.aio).Starlette = partial(
+        Starlette,
+        lifespan=lifespan,
+        exception_handlers={HTTPException: cast(Any, not_routed)},
+    )
     return cast(Handler, functions_framework.aio.http(handle_errors(name, routed)))
+
+
+async def _not_routed(methods: tuple[str, ...], request: Request) -> Response:
+    # The framework's routes lack the methods that nobody has, and paths with a line break.
+    segments_of(request)
+    if request.method not in methods:
+        raise MethodNotAllowed(methods)
+    raise NotFound("no such path")
 
 
 def handle_errors(name: str, handler: Handler) -> Handler:
     """Wrap a handler so that every error becomes a problem and every call a log line."""
 
-    async def answered(request: Request) -> Response:
+    async def answered(request: Request, *_: object) -> Response:
         started = time.perf_counter()
         begin_log_fields(method=request.method, path=request.scope["path"][:MAX_PATH])
         _log_level.set(logging.INFO)
@@ -115,14 +132,14 @@ def problem(error: OrderFlowError) -> Response:
     return Response(content, error.status, error.headers, "application/problem+json")
 
 
-async def health(path: str) -> Response:
+async def health(*, ready: bool) -> Response:
     """Answer a probe.
 
     Ready means: configured, and has reached the database once. Later outages are answered by the
     function itself, with 503 and Retry-After, which beats a caller that hangs at a proxy.
     """
     process = resources()
-    if path == "/readyz" and not process.has_reached_database:
+    if ready and not process.has_reached_database:
         raise_open_file_limit()
         await process.worker.submit(Connection.ping)
         process.has_reached_database = True

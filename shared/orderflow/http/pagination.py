@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import Request
 
 from orderflow.errors import InvalidInput
+from orderflow.http.path import path_to, segments_of
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 500  # a page stays under a megabyte
@@ -73,4 +74,5 @@ def next_link(request: Request, position: str) -> dict[str, str]:
     """Return the `Link` header (RFC 8288) to the page that follows `position`."""
     cursor = base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
     query = {**request.query_params, "after": cursor}
-    return {"Link": f'<{request.url.path}?{urlencode(query)}>; rel="next"'}
+    path = path_to(*segments_of(request))
+    return {"Link": f'<{path}?{urlencode(query)}>; rel="next"'}

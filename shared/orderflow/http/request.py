@@ -1,12 +1,11 @@
 """What a handler reads from a request: its body as a model, a name in its path, its headers."""
 
 from typing import TypeVar
-from urllib.parse import unquote
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.requests import Request
 
-from orderflow.errors import InvalidInput, MalformedBody, NotFound, NotJson
+from orderflow.errors import InvalidInput, MalformedBody, NotJson
 from orderflow.logs import bind_log_fields
 from orderflow.models import IdempotencyKey
 from orderflow.resources import resources
@@ -38,18 +37,6 @@ def parsed(body: bytes, model: type[M]) -> M:
         fields = [".".join(map(str, fault["loc"])) or "(body)" for fault in faults]
         messages = [fault["msg"] for fault in faults]
         raise InvalidInput.of([*zip(fields, messages, strict=True)]) from error
-
-
-def path_name(request: Request, prefix: str) -> str:
-    """Return what follows `prefix` in the path, as the one name it must be.
-
-    Raises `NotFound` (404). A slash inside a name comes percent-encoded.
-    """
-    path = request.scope["raw_path"].decode("ascii", "replace").partition("?")[0]
-    name = path.removeprefix(prefix)
-    if name == path or not name or "/" in name:
-        raise NotFound(f"no such path; use {prefix}NAME")
-    return unquote(name)
 
 
 def gateway_of(request: Request) -> str:
