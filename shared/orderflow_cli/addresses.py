@@ -31,8 +31,8 @@ def database_address(data: Path, given: str | None, *, flags: str = "--postgres"
     """Return the database's URL; raises `ConfigurationError` if none is known."""
     if given is not None:
         return database_url(given)
-    if port := _port(data, "PostgreSQL"):
-        return postgres.url(port)
+    if any(component["kind"] == "PostgreSQL" for component in running(data)):
+        return postgres.url(data / "postgres")
     try:
         return read(DatabaseSettings).database_url
     except MissingSetting as error:

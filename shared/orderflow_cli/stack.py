@@ -106,9 +106,8 @@ def _servers(
     # Where they are, and the commands of those that are not the user's own.
     commands = []
     if postgres is None:
-        port = free_port()
-        postgres = embedded_postgres.url(port)
-        commands.append(embedded_postgres.postgres_command(data, port))
+        postgres = embedded_postgres.url(data / "postgres")
+        commands.append(embedded_postgres.postgres_command(data))
     if kafka is None:
         port = free_port()
         kafka = broker.servers(port)

@@ -5,6 +5,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from knative_local.ports import LOOPBACK, free_port
 
@@ -13,11 +14,11 @@ RESET = struct.pack("ii", 1, 0)  # SO_LINGER of 0 s: closing sends RST, not FIN
 
 
 class Proxy:
-    """Passes connections to `port` on to another port, until told otherwise."""
+    """Passes connections to `port` on to another port or a Unix socket, until told otherwise."""
 
     def __init__(self) -> None:
         self.port = free_port()
-        self._to = 0
+        self._to: int | Path = 0
         self._delay_s = 0.0
         self._flowing = asyncio.Event()
         self._flowing.set()
@@ -29,8 +30,8 @@ class Proxy:
         """Where it listens, as `host:port`."""
         return f"{LOOPBACK}:{self.port}"
 
-    async def open(self, to: int) -> None:
-        """Listen, and pass on to this port of the loopback interface."""
+    async def open(self, to: int | Path) -> None:
+        """Listen, and pass on to this port of the loopback interface, or this socket."""
         self._to = to
         self._server = await asyncio.start_server(self._accept, LOOPBACK, self.port)
 
@@ -87,7 +88,10 @@ class Proxy:
     async def _join(self, reader: asyncio.StreamReader, ends: list[asyncio.StreamWriter]) -> None:
         writer = ends[0]
         try:
-            to_reader, to_writer = await asyncio.open_connection(LOOPBACK, self._to)
+            if isinstance(self._to, Path):
+                to_reader, to_writer = await asyncio.open_unix_connection(self._to)
+            else:
+                to_reader, to_writer = await asyncio.open_connection(LOOPBACK, self._to)
             ends.append(to_writer)
             await self._pass_both((reader, to_writer), (to_reader, writer))
         except OSError:

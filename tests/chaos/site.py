@@ -9,7 +9,6 @@ from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGQUIT, SIGSTOP
 from typing import Any, TypeVar
 
-from knative_local.ports import free_port
 from orderflow.database.connection import Connection
 from orderflow_cli.postgres import server as postgres
 from orderflow_cli.topics import create_topics
@@ -38,7 +37,7 @@ class Site:
         for name in ("broker", "shop"):
             (folder / name).mkdir()
         self.broker = broker_kind(folder / "broker", self.to_kafka.port)
-        self._folder, self._postgres_port = folder, free_port()
+        self._folder, self._data_dir = folder, folder / "postgres"
         self._postgres = ExitStack()
         self._killed: dict[str, int] = {}
         self._shop: Shop | None = None
@@ -51,7 +50,7 @@ class Site:
 
     async def open(self) -> None:
         """Start all of it."""
-        await self.to_postgres.open(self._postgres_port)
+        await self.to_postgres.open(self._data_dir / ".s.PGSQL.5432")
         await self.to_kafka.open(self.broker.port)
         await asyncio.gather(
             asyncio.to_thread(self.broker.start), asyncio.to_thread(self.start_postgres)
@@ -73,7 +72,7 @@ class Site:
         self._shop = start(
             self._folder / "shop" / "data",
             port=port,
-            postgres=postgres.url(self.to_postgres.port),
+            postgres=f"postgresql://postgres@{self.to_postgres.address}/postgres",
             kafka=self.to_kafka.address,
         )
         await asyncio.to_thread(await_ready, self._shop)
@@ -90,12 +89,11 @@ class Site:
 
     def start_postgres(self) -> None:
         """Run the database on the data it has."""
-        self._postgres.enter_context(embedded_postgres(self._folder, self._postgres_port))
+        self._postgres.enter_context(embedded_postgres(self._folder))
 
     def crash_postgres(self, how: str) -> None:
         """End the database without a checkpoint: "at once", or as a power cut does, "killed"."""
-        pid_file = self._folder / "postgres" / "postmaster.pid"
-        pid = int(pid_file.read_text().split()[0])
+        pid = int((self._data_dir / "postmaster.pid").read_text().split()[0])
         os.kill(pid, SIGKILL if how == "killed" else SIGQUIT)
         self._postgres.close()
 
@@ -144,7 +142,7 @@ class Site:
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """To the database, past all that stands between it and the shop."""
-        with closing(Connection(postgres.url(self._postgres_port))) as connection:
+        with closing(Connection(postgres.url(self._data_dir))) as connection:
             yield connection
 
     def query(self, sql: str, **parameters: object) -> list[list[Any]]:

@@ -7,12 +7,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from knative_local.ports import free_port
+from orderflow.database.connection import Connection
 from orderflow_cli.postgres import server as postgres
 from tests.support.local_runtime import INFRA
 from tests.support.server_process import embedded_postgres
@@ -33,6 +34,18 @@ def private() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         assert Path(folder).stat().st_mode & 0o777 == 0o700
         yield Path(folder)
+
+
+def serve(data_dir: Path) -> subprocess.Popen[bytes]:
+    """Start a server that nobody looks after; returns once it lets clients in."""
+    server = subprocess.Popen(
+        postgres.server_command(data_dir),
+        cwd=data_dir,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    eventually(lambda: postgres.accepts_connections(data_dir))
+    return server
 
 
 def test_programs_and_data_may_lie_in_a_private_folder(private: Path) -> None:
@@ -56,16 +69,13 @@ def test_programs_and_data_may_lie_in_a_private_folder(private: Path) -> None:
         check=False,
     )
 
-    assert served.stdout.startswith("postgresql://postgres@127.0.0.1:"), served.stderr
+    assert served.stdout.startswith("postgresql://postgres@%2F"), served.stderr
 
 
 def test_server_left_running_is_ended_before_the_next(tmp_path: Path) -> None:
-    data_dir, port = tmp_path / "postgres", free_port()
+    data_dir = tmp_path / "postgres"
     postgres.prepare(data_dir)
-    orphan = subprocess.Popen(
-        postgres.server_command(data_dir, port), stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    eventually(lambda: postgres.accepts_connections(port))
+    orphan = serve(data_dir)
 
     with embedded_postgres(tmp_path) as url:
         assert url.startswith("postgresql://")
@@ -74,12 +84,9 @@ def test_server_left_running_is_ended_before_the_next(tmp_path: Path) -> None:
 
 
 def test_database_of_a_killed_server_is_served_again(tmp_path: Path) -> None:
-    data_dir, port = tmp_path / "postgres", free_port()
+    data_dir = tmp_path / "postgres"
     postgres.prepare(data_dir)
-    killed = subprocess.Popen(
-        postgres.server_command(data_dir, port), stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    eventually(lambda: postgres.accepts_connections(port))
+    killed = serve(data_dir)
     killed.send_signal(signal.SIGKILL)
     killed.wait(DEADLINE_S)
 
@@ -91,9 +98,9 @@ def test_database_of_a_killed_server_is_served_again(tmp_path: Path) -> None:
 COMPUTE = "SELECT count(*) FROM generate_series(1, 1000000000)"
 
 
-def compute(port: int) -> subprocess.Popen[bytes]:
+def compute(data_dir: Path) -> subprocess.Popen[bytes]:
     """Keep one backend busy; returns once it is."""
-    psql = [postgres.program("psql"), postgres.url(port), "--tuples-only", "--command"]
+    psql = [postgres.program("psql"), postgres.url(data_dir), "--tuples-only", "--command"]
     client = subprocess.Popen([*psql, COMPUTE], stderr=subprocess.DEVNULL)
     count = f"SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = '{COMPUTE}'"
     eventually(lambda: subprocess.check_output([*psql, count]).split() == [b"1"])
@@ -104,13 +111,10 @@ def compute(port: int) -> subprocess.Popen[bytes]:
 def test_backend_that_outlives_its_postmaster_does_not_keep_the_next_from_starting(
     tmp_path: Path,
 ) -> None:
-    data_dir, port = tmp_path / "postgres", free_port()
+    data_dir = tmp_path / "postgres"
     postgres.prepare(data_dir)
-    killed = subprocess.Popen(
-        postgres.server_command(data_dir, port), stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    eventually(lambda: postgres.accepts_connections(port))
-    client = compute(port)
+    killed = serve(data_dir)
+    client = compute(data_dir)
     killed.send_signal(signal.SIGKILL)
     killed.wait(DEADLINE_S)
 
@@ -118,3 +122,10 @@ def test_backend_that_outlives_its_postmaster_does_not_keep_the_next_from_starti
         assert url.startswith("postgresql://")
 
     assert client.wait(DEADLINE_S) != 0
+
+
+def test_socket_of_a_folder_with_a_long_name_and_blanks_is_reached(tmp_path: Path) -> None:
+    folder = tmp_path / f"a folder, {'x' * 150}"
+
+    with embedded_postgres(folder) as url, closing(Connection(url)) as connection:
+        assert connection.run("SELECT 1") == [[1]]

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from knative_local.ports import free_port
 from knative_local.supervisor.state_file import ComponentState
 from orderflow_cli.topics import create_topics
 from tests.support.brokers import Broker, OpenBroker
@@ -55,8 +54,8 @@ def kafka(open_broker: OpenBroker) -> Iterator[Broker]:
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A database that keeps its data."""
-    folder, port = tmp_path_factory.mktemp("own"), free_port()
-    server = Server(lambda: embedded_postgres(folder, port), folder / "postgres/postmaster.pid")
+    folder = tmp_path_factory.mktemp("own")
+    server = Server(lambda: embedded_postgres(folder), folder / "postgres/postmaster.pid")
     server.start()
     yield server
     server.stop()

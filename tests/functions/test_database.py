@@ -11,7 +11,6 @@ from typing import Any
 import httpx
 import pytest
 
-from knative_local.ports import free_port
 from orderflow.database.connection import Connection, Refused, retrying
 from orderflow.database.migrate import FOLDER, migrate
 from orderflow.database.worker import Worker
@@ -325,12 +324,12 @@ class Stoppable:
     """A PostgreSQL of this test's own; its port and its data stay."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._port = folder, free_port()
+        self._folder = folder
         self._running = ExitStack()
         self.url = ""
 
     def start(self) -> None:
-        self.url = self._running.enter_context(embedded_postgres(self._folder, self._port))
+        self.url = self._running.enter_context(embedded_postgres(self._folder))
 
     def stop(self) -> None:
         self._running.close()

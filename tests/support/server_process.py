@@ -8,7 +8,6 @@ from pathlib import Path
 from signal import Signals
 
 from knative_local.errors import LocalRuntimeError
-from knative_local.ports import free_port
 from orderflow_cli.postgres import server as postgres
 from orderflow_cli.postgres.orphans import end_orphan
 
@@ -28,6 +27,7 @@ def running(
     *,
     log_path: Path,
     stop_signals: Sequence[Signals],
+    cwd: Path | None = None,
 ) -> Iterator[int]:
     """Run `argv` until the block ends; yield its pid once `ready()` is true.
 
@@ -37,7 +37,12 @@ def running(
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with log_path.open("ab") as log:
         child = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            argv,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     try:
         _await_ready(child, ready, log_path)
@@ -69,19 +74,19 @@ def _stop(child: subprocess.Popen[bytes], signals: Sequence[Signals]) -> None:
 
 
 @contextmanager
-def embedded_postgres(folder: Path, port: int | None = None) -> Iterator[str]:
+def embedded_postgres(folder: Path) -> Iterator[str]:
     """Serve the database kept in `folder`/postgres during the block; yield its URL."""
-    port = port or free_port()
     data_dir = folder / "postgres"
     folder.mkdir(parents=True, exist_ok=True)
     postgres.prepare(data_dir)
     try:
         with running(
-            postgres.server_command(data_dir, port),
-            lambda: postgres.accepts_connections(port),
+            postgres.server_command(data_dir),
+            lambda: postgres.accepts_connections(data_dir),
+            cwd=data_dir,
             log_path=folder / "logs" / "PostgreSQL.log",
             stop_signals=postgres.STOP_SIGNALS,
         ):
-            yield postgres.url(port)
+            yield postgres.url(data_dir)
     finally:
         end_orphan(data_dir)  # what is left of a server that was killed meanwhile

@@ -4,26 +4,23 @@ pg8000 blocks, so a transaction is one plain function that runs in a thread (`wo
 """
 
 import random
-import socket
-import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import orjson
 from pg8000 import native
 
+from orderflow.database.address import connection_arguments
 from orderflow.database.event import Event
 from orderflow.errors import DatabaseAway, InvalidInput, Later, OrderFlowError
 from orderflow.logs import logger
 
 T = TypeVar("T")
 
-CONNECT_TIMEOUT_S = 2  # a server that is there accepts at once
 ANSWER_TIMEOUT_S = 15  # above the server's own statement limit, which normally ends it first
 CONFLICT_TRIES = 5  # deadlocks and serialization failures clear at the next try
 CONFLICT_PAUSE_S = 0.02  # doubled a try, with chance, so that two do not meet again
@@ -161,7 +158,7 @@ class Connection:
 
     def _open(self) -> native.Connection:
         if self._native is None:
-            arguments = _arguments(self._url, self._answer_timeout_s)
+            arguments = connection_arguments(self._url, self._answer_timeout_s)
             try:
                 self._native = native.Connection(**arguments)
                 self._native.execute_simple(_BEGIN_SESSION)
@@ -214,25 +211,6 @@ def retrying(work: Callable[[], T]) -> T:
         except DatabaseAway:
             break
     return work()
-
-
-def _arguments(url: str, answer_timeout_s: float) -> dict[str, Any]:
-    # pg8000's arguments, with a socket that has the two time limits it can't be told itself.
-    parts = urlsplit(url)
-    sslmode = parse_qs(parts.query).get("sslmode", ["disable"])[0]
-    address = (parts.hostname or "127.0.0.1", parts.port or 5432)
-    connected = socket.create_connection(address, CONNECT_TIMEOUT_S)
-    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connected.settimeout(answer_timeout_s)
-    return {
-        "user": unquote(parts.username or "postgres"),
-        "password": unquote(parts.password) if parts.password else None,
-        "host": address[0],
-        "database": unquote(parts.path.lstrip("/")) or None,
-        "sock": connected,
-        "application_name": "orderflow",
-        "ssl_context": None if sslmode == "disable" else ssl.create_default_context(),
-    }
 
 
 def _to_text(value: object) -> object:

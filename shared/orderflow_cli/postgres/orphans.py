@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from signal import SIGINT, SIGKILL, SIGQUIT
 
+from orderflow_cli.postgres.privileges import OWN_FOLDER
+
 STOP_TIMEOUT_S = 10.0  # per signal: fast shutdown, immediate shutdown, then SIGKILL
 BACKENDS_TIMEOUT_S = 1.0  # an idle backend sees at once that its server is gone, a busy one never
 POLL_INTERVAL_S = 0.02
@@ -38,15 +40,19 @@ def end_orphan(data_dir: Path) -> None:
         for backend in _attached(memory[1]):
             _kill(backend, SIGKILL)
         _wait(lambda: not _attached(memory[1]), STOP_TIMEOUT_S)
-    # PostgreSQL itself refuses to start while any process has the recorded pid.
-    pid_file.unlink(missing_ok=True)
+    # PostgreSQL itself refuses to start while any process has a pid recorded here.
+    for recorded in (pid_file, *data_dir.glob(".s.PGSQL.*.lock")):
+        recorded.unlink(missing_ok=True)
 
 
 def _serves(pid: int, data_dir: Path) -> bool:
     arguments = _command_line(pid)
     if not arguments or Path(arguments[0]).name != "postgres" or "-D" not in arguments[:-1]:
         return False
-    return Path(arguments[arguments.index("-D") + 1]).resolve() == data_dir.resolve()
+    folder = arguments[arguments.index("-D") + 1]
+    # A server is told of the folder it was started in as its own process sees it, if by root.
+    served = PROC / str(pid) / "cwd" if folder == OWN_FOLDER else Path(folder)
+    return served.resolve() == data_dir.resolve()
 
 
 def _command_line(pid: int) -> list[str]:

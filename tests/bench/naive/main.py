@@ -6,7 +6,7 @@ It keeps its connection, which is kind: opening one a call costs it most of its 
 import json
 import os
 from functools import cache
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import flask
 import functions_framework
@@ -17,8 +17,9 @@ from confluent_kafka import Producer
 @cache
 def _connection() -> pg8000.dbapi.Connection:
     where = urlsplit(os.environ["DATABASE_URL"])
+    folder = unquote(where.netloc.partition("@")[2])  # of the server's Unix socket
     return pg8000.dbapi.connect(
-        user=where.username, host=where.hostname, port=where.port, database=where.path[1:]
+        user=where.username, unix_sock=f"{folder}/.s.PGSQL.5432", database=where.path[1:]
     )
 
 
