@@ -26,9 +26,11 @@ from docker.errors import DockerException
 from testcontainers.community.kafka import KafkaContainer
 from testcontainers.community.postgres import PostgresContainer
 
+from knative_local.ports import LOOPBACK
 from orderflow import config
 from orderflow.database.migrate import migrate
 from orderflow.resources import resources
+from orderflow_cli.stack import WITHOUT_TOKENS
 from tests.support.brokers import KINDS, Broker, OpenBroker
 from tests.support.server_process import embedded_postgres
 
@@ -165,6 +167,8 @@ def environment(postgres: str, broker: str) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", postgres)
         patch.setenv("KAFKA_BOOTSTRAP_SERVERS", broker)
+        for name, value in {**WITHOUT_TOKENS, "HOST": LOOPBACK}.items():
+            patch.setenv(name, value)
         config.settings.cache_clear()
         resources.cache_clear()
         yield

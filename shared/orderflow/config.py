@@ -6,19 +6,36 @@ its workers. By pydantic alone: pydantic-settings costs 6 MB a process and saves
 
 import os
 from functools import cache
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError
 
 from orderflow.errors import ConfigurationError, MissingSetting
 
 S = TypeVar("S", bound=BaseModel)
 
+MIN_SECRET_BYTES = 32  # of a key for HS256 (RFC 7518, section 3.2)
+
 
 def _with_port_number(url: str) -> str:
     _ = urlsplit(url).port  # raises ValueError
     return url
+
+
+def _worth_trusting(url: str) -> str:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    near = host in {"127.0.0.1", "::1", "localhost"} or host.endswith(".svc.cluster.local")
+    if url and not (host and parts.scheme in ({"https", "http"} if near else {"https"})):
+        raise ValueError("needs https, except on this machine or within the cluster")
+    return _with_port_number(url)
+
+
+def _long_enough(secret: SecretStr) -> SecretStr:
+    if 0 < len(secret.get_secret_value().encode()) < MIN_SECRET_BYTES:
+        raise ValueError(f"needs at least {MIN_SECRET_BYTES} bytes")
+    return secret
 
 
 class LogSettings(BaseModel, frozen=True):
@@ -42,6 +59,38 @@ class KafkaSettings(BaseModel, frozen=True):
     kafka_bootstrap_servers: str = Field(min_length=1)
 
 
+class ListenSettings(BaseModel, frozen=True):
+    """Where functions-framework listens; the other one Kubernetes sets in every pod."""
+
+    host: str = "0.0.0.0"  # noqa: S104 (what functions-framework does if it is not told)
+    kubernetes_service_host: str = ""
+
+
+class AuthSettings(BaseModel, frozen=True):
+    """How callers are known; `ORDERFLOW_AUTH`, and for events `ORDERFLOW_EVENTS_AUTH`.
+
+    By tokens, not at all (on this machine only), or, for events, by what the network lets through.
+    """
+
+    auth: Literal["jwt", "off", "network"] = "jwt"
+
+
+class TokenSettings(BaseModel, frozen=True):
+    """Whose tokens count, as `infra/AUTH.md` explains; variables begin as those of `AuthSettings`.
+
+    Either `jwt_jwks_url`, where the issuer publishes its keys, or `jwt_secret`, shared with it.
+    The last two are lists with blanks: `jwt_subjects` are the only ones to be let in, and
+    `jwt_default_scopes` the scopes of a token that names none.
+    """
+
+    jwt_issuer: Annotated[str, Field(min_length=1)]
+    jwt_audience: Annotated[str, Field(min_length=1)]
+    jwt_jwks_url: Annotated[str, AfterValidator(_worth_trusting)] = ""
+    jwt_secret: Annotated[SecretStr, AfterValidator(_long_enough)] = SecretStr("")
+    jwt_subjects: str = ""
+    jwt_default_scopes: str = ""
+
+
 class Settings(DatabaseSettings, KafkaSettings):
     """What a function must be told. Each field is the environment variable of the same name."""
 
@@ -58,12 +107,15 @@ def log_settings() -> LogSettings:
     return read(LogSettings)
 
 
-def read(model: type[S]) -> S:
-    """Return a part of the settings; raises `ConfigurationError`."""
+def read(model: type[S], prefix: str = "") -> S:
+    """Return a part of the settings, whose variables begin so; raises `ConfigurationError`."""
+    named = {n.removeprefix(prefix): v for n, v in os.environ.items() if n.startswith(prefix)}
     try:
-        return model.model_validate({name.lower(): value for name, value in os.environ.items()})
+        return model.model_validate({name.lower(): value for name, value in named.items()})
     except ValidationError as error:
-        wrong = "; ".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        wrong = "; ".join(
+            f"{prefix}{e['loc'][0]}".upper() + f": {e['msg']}" for e in error.errors()
+        )
         missing = all(e["type"] == "missing" for e in error.errors())
         kind = MissingSetting if missing else ConfigurationError
         raise kind(f"set these environment variables: {wrong}") from error

@@ -64,6 +64,18 @@ class MalformedBody(Never, status=400, slug="malformed-json", title="Malformed J
     """The body is not JSON."""
 
 
+class Unauthorized(Never, status=401, slug="unauthorized", title="No valid token"):
+    """There is no token, or none that is taken; `error` is a code of RFC 6750, section 3.1.
+
+    The detail goes into a header: it quotes nothing that came from outside.
+    """
+
+    def __init__(self, detail: str, *, error: str | None = "invalid_token") -> None:
+        super().__init__(detail)
+        why = f', error="{error}", error_description="{detail}"' if error else ""
+        self.headers = {"WWW-Authenticate": f'Bearer realm="orderflow"{why}'}
+
+
 class Forbidden(Never, status=403, slug="forbidden", title="Not allowed"):
     """The caller is known and lacks a scope (RFC 6750, section 3.1)."""
 

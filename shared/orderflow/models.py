@@ -16,6 +16,7 @@ ChangeId = Annotated[str, Field(max_length=128, pattern=_PLAIN_TEXT)]
 Item = Annotated[str, Field(max_length=200, pattern=_PLAIN_TEXT)]
 IdempotencyKey = Annotated[str, Field(max_length=255, pattern=_PLAIN_TEXT)]
 Asker = Annotated[str, Field(max_length=200, pattern=_PLAIN_TEXT)]
+Subject = Annotated[str, Field(max_length=255, pattern=_PLAIN_TEXT)]  # OpenID Connect's own limit
 # A million of one item in one line: more is a slip of the finger.
 Quantity = Annotated[int, Field(ge=1, le=1_000_000)]
 # A year: what is promised for longer is no hold.

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import cache, cached_property
 
+from orderflow.auth.authentication import Authentication, authentication
 from orderflow.config import settings
 from orderflow.database.event import Event
 from orderflow.database.worker import Worker
@@ -12,7 +13,9 @@ from orderflow.server.graceful_shutdown import on_shutdown
 
 
 class Resources:
-    """Reader of bodies, worker of the database, and the outbox, which publishes its commits."""
+    """Reader of bodies, worker of the database, the outbox, which publishes its commits, and who
+    is let in.
+    """
 
     def __init__(self) -> None:
         self.bodies = BodyReader()
@@ -29,6 +32,16 @@ class Resources:
         made = Outbox(settings().kafka_bootstrap_servers, self.worker)
         on_shutdown(made.flush)
         return made
+
+    @cached_property
+    def callers(self) -> Authentication:
+        """Who calls over HTTP."""
+        return authentication("ORDERFLOW_")
+
+    @cached_property
+    def senders(self) -> Authentication:
+        """Who sends events."""
+        return authentication("ORDERFLOW_EVENTS_", may_trust_network=True)
 
     def _publish(self, events: Sequence[Event]) -> None:
         self.outbox.publish(events)

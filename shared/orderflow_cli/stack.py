@@ -38,9 +38,11 @@ OrderFlow is ready at [bold]{url}[/bold]   (Ctrl-C stops it)
 
 Data and logs are in {data}. For psql, and for a function run alone:
 
+  export HOST=127.0.0.1 ORDERFLOW_AUTH=off ORDERFLOW_EVENTS_AUTH=off
   export DATABASE_URL={postgres}
   export KAFKA_BOOTSTRAP_SERVERS={kafka}
 """
+WITHOUT_TOKENS = {"ORDERFLOW_AUTH": "off", "ORDERFLOW_EVENTS_AUTH": "off"}
 STOP_SIGNALS = signal.SIGINT, signal.SIGTERM
 
 
@@ -88,7 +90,7 @@ async def open_stack(
             project_root=project,
             port=port,
             kafka=kafka,
-            overrides={"DATABASE_URL": url, "KAFKA_BOOTSTRAP_SERVERS": kafka},
+            overrides={"DATABASE_URL": url, "KAFKA_BOOTSTRAP_SERVERS": kafka, **WITHOUT_TOKENS},
             watch=watch,
         )
         for stage in (servers, *runtime.stages()):

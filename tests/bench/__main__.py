@@ -29,6 +29,7 @@ from orderflow_cli.demo.orders import post
 from orderflow_cli.progress import bar
 from orderflow_cli.project import CHECKOUT as ROOT
 from orderflow_cli.project import MANIFESTS
+from orderflow_cli.stack import WITHOUT_TOKENS
 from orderflow_cli.topics import create_topics
 from tests.bench import audit
 from tests.bench.overload import overload_table
@@ -161,6 +162,7 @@ def main(arguments: Sequence[str]) -> None:
         database_url = running.enter_context(embedded_postgres(folder))
         servers = running.enter_context(embedded_broker())
         os.environ |= {"DATABASE_URL": database_url, "KAFKA_BOOTSTRAP_SERVERS": servers}
+        os.environ |= WITHOUT_TOKENS
         migrate(database_url)
         create_topics(servers)
         database = Connection(database_url)

@@ -23,6 +23,7 @@ from knative_local.supervisor.supervisor import Supervisor
 from orderflow.database.connection import Connection
 from orderflow_cli import project
 from orderflow_cli.audit.checks import CHECKS
+from orderflow_cli.stack import WITHOUT_TOKENS
 from orderflow_cli.topics import TOPICS, lag
 from tests.support.brokers import OpenBroker
 from tests.support.commands import orderflow, refused_up, said
@@ -544,13 +545,13 @@ def function_alone(function: str, shop: Shop) -> Iterator[str]:
     """Run a function as its manifest does, without OrderFlow around it; yield its address."""
     port = free_port()
     postgres, kafka = shop.servers
-    told = {"DATABASE_URL": postgres, "KAFKA_BOOTSTRAP_SERVERS": kafka}
+    told = {"DATABASE_URL": postgres, "KAFKA_BOOTSTRAP_SERVERS": kafka, "HOST": LOOPBACK}
     source = f"functions/{function}/main.py"
     flags = ["--asgi", "--target", function, "--source", source, "--port", str(port)]
     running = subprocess.Popen(
-        [program("functions-framework"), *flags, "--host", LOOPBACK],
+        [program("functions-framework"), *flags],
         cwd=ROOT,
-        env=clean_environment() | told,
+        env=clean_environment() | told | WITHOUT_TOKENS,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

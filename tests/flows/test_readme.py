@@ -130,7 +130,7 @@ def test_each_source_has_a_group_of_its_own(checkout: Path) -> None:
 
 def test_a_function_runs_alone_with_what_up_prints(shop: Shop, checkout: Path) -> None:
     eventually(lambda: "export KAFKA_" in shop.printed.read_text())
-    exports = re.findall(r"^ *(export \S+)$", shop.printed.read_text(), re.MULTILINE)
+    exports = re.findall(r"^ *(export .+)$", shop.printed.read_text(), re.MULTILINE)
     (command,) = commands(ALONE)
     port = free_port()
     typed = "\n".join([*exports, f"exec {command.replace('9090', str(port))}"])

@@ -44,7 +44,7 @@ def failing_with(*errors: Exception | None) -> Attempt:
 def client_of(attempt: Attempt) -> httpx.AsyncClient:
     """Return a client of a function that takes `order.placed`."""
     app = Starlette(routes=[Route("/", event(OrderPlaced)(attempt), methods=["POST"])])
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://orderflow")
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1")
 
 
 async def deliver(client: httpx.AsyncClient, event_id: str, **overrides: str) -> httpx.Response:
@@ -214,7 +214,7 @@ async def test_a_clock_is_not_counted(database: Connection) -> None:
         reference(),
     )
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://orderflow") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         answer = await client.post("/", content=b"{}", headers=ce_headers(TYPES[Tick], id=event_id))
 
     assert answer.status_code == 503

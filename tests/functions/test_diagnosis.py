@@ -49,7 +49,7 @@ async def follow(database: Connection, command: str) -> None:
             assert (await process(order_id)).status_code == 204
         return
     _, method, url, *_, body = words
-    path = url.removeprefix("http://orderflow")  # where `waiting` came from
+    path = url.removeprefix("http://127.0.0.1")  # where `waiting` came from
     function = "update_inventory" if path == "/inventory" else "update_order"
     response = await client_of(function).request(method, path, json=json.loads(body))
     assert response.status_code in (200, 202), response.text

@@ -31,7 +31,7 @@ class Subscriber:
         take: Callable[[OrderMoved], Awaitable[None]] = subscriber
         handler = event(*models, whole_topic=whole_topic)(take)
         transport = httpx.ASGITransport(Starlette(routes=[Route("/", handler, methods=["POST"])]))
-        self._client = httpx.AsyncClient(transport=transport, base_url="http://orderflow")
+        self._client = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
 
     async def deliver(self, of_type: str, **attributes: Any) -> httpx.Response:
         headers = ce_headers(of_type, **attributes)

@@ -46,7 +46,7 @@ def client_of(function: str) -> httpx.AsyncClient:
     create: Any = create_asgi_app_from_module
     app = create(function, source, "http", module_of(function), None)
     transport = httpx.ASGITransport(app)
-    return httpx.AsyncClient(transport=transport, base_url="http://orderflow")
+    return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
 
 
 @contextmanager

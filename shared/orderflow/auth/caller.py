@@ -35,6 +35,7 @@ class Caller:
 
 
 LOCAL = Caller("local", SCOPES)  # everyone, where there are no tokens
+ANONYMOUS = Caller("anonymous", frozenset())  # everyone, where no token is asked for
 
 
 def caller_of(request: Request) -> Caller:

@@ -19,6 +19,7 @@ from orderflow.events.models import EVENTS, EventData
 from orderflow.http.handler import Handler, serve
 from orderflow.http.request import parsed
 from orderflow.logs import bind_log_fields
+from orderflow.resources import resources
 from orderflow.text import MAX_FILTERED, sanitize_text
 from orderflow.traceparent import trace_id, traceparent_or_new
 
@@ -90,7 +91,7 @@ def _posted(name: str, take: Callable[[Request], Awaitable[None]]) -> Handler:
             raise
         return Response(status_code=204)
 
-    return serve(name, ("POST",), delivered, None)
+    return serve(name, ("POST",), delivered, lambda: resources().senders)
 
 
 def _data_of(of_type: str, data: bytes, taken: dict[str, type[E]]) -> E:

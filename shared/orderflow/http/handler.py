@@ -19,14 +19,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from orderflow.auth.caller import LOCAL, Scope
+from orderflow.auth.authentication import Authentication, anonymous
+from orderflow.auth.caller import Scope, caller_of
 from orderflow.database.connection import Connection
 from orderflow.errors import ConfigurationError, Later, MethodNotAllowed, NotFound, OrderFlowError
 from orderflow.http.path import segments_of
 from orderflow.logs import begin_log_fields, bind_log_fields, logger
 from orderflow.resources import resources
 from orderflow.server.admission import raise_open_file_limit
-from orderflow.server.graceful_shutdown import lifespan, stopping
+from orderflow.server.graceful_shutdown import stopping
+from orderflow.server.startup import lifespan_of
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -40,22 +42,36 @@ _log_level: ContextVar[int] = ContextVar("log_level")
 def http(*methods: str, scope: Scope | None) -> Callable[[Handler], Handler]:
     """Register an async function from `Request` to `Response`; other methods are answered 405.
 
-    Its caller needs the scope, or no token at all if that is None. A function that wants more on
-    one of its paths asks `caller_of(request).require(...)`.
+    Its caller needs a token with this scope, or none at all if that is None. A function that wants
+    more on one of its paths asks `caller_of(request).require(...)`.
     """
-    return lambda function: serve(function.__name__, methods, function, scope)
+
+    def decorate(function: Handler) -> Handler:
+        async def allowed(request: Request) -> Response:
+            if scope is not None:
+                caller_of(request).require(scope)
+            return await function(request)
+
+        who = (lambda: anonymous) if scope is None else (lambda: resources().callers)
+        return serve(function.__name__, methods, allowed, who)
+
+    return decorate
 
 
-def serve(name: str, methods: tuple[str, ...], handler: Handler, scope: Scope | None) -> Handler:
-    """Make the handler known to functions-framework under a name, with all that is around it."""
+def serve(
+    name: str, methods: tuple[str, ...], handler: Handler, who: Callable[[], Authentication]
+) -> Handler:
+    """Make the handler known to functions-framework under a name, with all that is around it.
+
+    `who` returns what tells who calls, or raises `ConfigurationError`; then nobody is served.
+    """
 
     async def routed(request: Request) -> Response:
+        authenticate = who()
         segments = segments_of(request)
         if segments in HEALTH_PATHS:
             return await health(ready=segments == READY_PATH)
-        request.state.caller = LOCAL
-        if scope is not None:
-            LOCAL.require(scope)
+        request.state.caller = await authenticate(request)
         if request.method not in methods:
             raise MethodNotAllowed(methods)
         return await handler(request)
@@ -64,7 +80,7 @@ def serve(name: str, methods: tuple[str, ...], handler: Handler, scope: Scope | 
     # The framework makes its application without a lifespan, and has no other way to give it one.
     cast(Any, functions_framework.aio).Starlette = partial(
         Starlette,
-        lifespan=lifespan,
+        lifespan=lifespan_of(name, who),
         exception_handlers={HTTPException: cast(Any, not_routed)},
     )
     return cast(Handler, functions_framework.aio.http(handle_errors(name, routed)))

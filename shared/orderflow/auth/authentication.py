@@ -1,0 +1,148 @@
+"""Who makes a request: by its bearer token (RFC 6750), or anyone on this machine."""
+
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from ipaddress import ip_address
+
+from starlette.requests import Request
+
+from orderflow.auth.caller import ANONYMOUS, LOCAL, SCOPES, Caller
+from orderflow.auth.keys import Keys, PublishedKeys, SecretKey
+from orderflow.auth.tokens import TokenVerifier, Verified
+from orderflow.config import AuthSettings, ListenSettings, TokenSettings, read
+from orderflow.errors import ConfigurationError, MissingSetting, Unauthorized
+from orderflow.logs import bind_log_fields, logger
+
+MAX_REMEMBERED = 10_000  # tokens, some 5 MB; beyond it the one not seen for longest is forgotten
+
+Authentication = Callable[[Request], Awaitable[Caller]]
+"""Returns who makes a request; raises `Unauthorized` (401), or a `Later` if that can't be told."""
+
+
+def authentication(prefix: str, *, may_trust_network: bool = False) -> Authentication:
+    """Return what the settings of this prefix ask for; raises `ConfigurationError`."""
+    choice = read(AuthSettings, prefix).auth
+    if choice == "off":
+        require_loopback(f"{prefix}AUTH=off")
+        logger().warning(f"{prefix}AUTH=off: whoever is on this machine may do everything")
+        return local_caller
+    if choice == "network":
+        if not may_trust_network:
+            raise ConfigurationError(f"{prefix}AUTH=network is for functions that take events")
+        return any_caller
+    return BearerTokens(token_verifier(prefix))
+
+
+def token_verifier(prefix: str) -> TokenVerifier:
+    """Return the verifier that the settings of this prefix describe."""
+    try:
+        told = read(TokenSettings, prefix)
+    except MissingSetting as error:
+        needed = f"{prefix}JWT_ISSUER, {prefix}JWT_AUDIENCE and {prefix}JWT_JWKS_URL"
+        laptop = f"on a laptop {prefix}AUTH=off and HOST=127.0.0.1"
+        raise ConfigurationError(f"whose tokens count? set {needed}, or {laptop}") from error
+    secret = told.jwt_secret.get_secret_value().encode()
+    if bool(told.jwt_jwks_url) == bool(secret):
+        raise ConfigurationError(f"set one of {prefix}JWT_JWKS_URL and {prefix}JWT_SECRET")
+    default_scopes = frozenset(told.jwt_default_scopes.split())
+    if unknown := sorted(default_scopes - SCOPES):
+        raise ConfigurationError(f"{prefix}JWT_DEFAULT_SCOPES: no such scope: {unknown[0]}")
+    keys: Keys = SecretKey(secret) if secret else PublishedKeys(told.jwt_jwks_url)
+    return TokenVerifier(
+        keys,
+        issuer=told.jwt_issuer,
+        audience=told.jwt_audience,
+        subjects=told.jwt_subjects.split() or None,
+        default_scopes=default_scopes,
+    )
+
+
+class BearerTokens:
+    """Takes bearer tokens, and remembers each one that it has verified until it expires."""
+
+    def __init__(
+        self,
+        verifier: TokenVerifier,
+        *,
+        max_remembered: int = MAX_REMEMBERED,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._verifier, self._max_remembered, self._clock = verifier, max_remembered, clock
+        # By digest, so that no token lies in memory. Only those that are good: who sends bad ones
+        # pays with a signature check each time, and can't make others be forgotten.
+        self._remembered: OrderedDict[bytes, Verified] = OrderedDict()
+        self._keys_version = verifier.keys.version
+
+    async def __call__(self, request: Request) -> Caller:
+        """Return whose token the request has."""
+        token = bearer_token(request)
+        digest = hashlib.sha256(token.encode()).digest()
+        self._verifier.keys.refresh_if_due()
+        self._forget_if_keys_changed()
+        known = self._remembered.get(digest)
+        if known is None or known.until_s <= self._clock():
+            self._remembered.pop(digest, None)
+            known = await self._verifier.verify(token)
+            self._forget_if_keys_changed()
+            self._remembered[digest] = known
+            if len(self._remembered) > self._max_remembered:
+                self._remembered.popitem(last=False)
+        else:
+            self._remembered.move_to_end(digest)
+        bind_log_fields(caller=known.caller.subject)
+        return known.caller
+
+    def _forget_if_keys_changed(self) -> None:
+        if self._keys_version != self._verifier.keys.version:
+            self._keys_version = self._verifier.keys.version
+            self._remembered.clear()
+
+
+def bearer_token(request: Request) -> str:
+    """Return the request's bearer token; raises `Unauthorized` (401)."""
+    given = request.headers.getlist("authorization")
+    scheme, _, token = given[0].partition(" ") if given else ("", "", "")
+    if scheme.lower() != "bearer":
+        raise Unauthorized("send a header Authorization: Bearer TOKEN", error=None)
+    if len(given) > 1:
+        raise Unauthorized("send one header Authorization", error="invalid_request")
+    return token.strip(" ")
+
+
+async def anonymous(_: Request) -> Caller:
+    """Take every caller for nobody."""
+    return ANONYMOUS
+
+
+async def any_caller(_: Request) -> Caller:
+    """Take every caller for this machine: the network lets no other through."""
+    return LOCAL
+
+
+async def local_caller(request: Request) -> Caller:
+    """Take every caller for this machine if the connection is one within it."""
+    host, _ = request.scope["server"]
+    if not is_loopback(host):
+        raise ConfigurationError("without tokens only calls on a loopback address are answered")
+    return LOCAL
+
+
+def require_loopback(choice: str) -> None:
+    """Raise `ConfigurationError` unless this process serves this machine alone."""
+    listen = read(ListenSettings)
+    if listen.kubernetes_service_host:  # where a proxy beside it passes on what comes from outside
+        raise ConfigurationError(f"{choice} is not for a cluster")
+    if not is_loopback(listen.host):
+        raise ConfigurationError(f"{choice} is only for HOST=127.0.0.1, not for {listen.host}")
+
+
+@lru_cache(maxsize=16)  # addresses that this machine has
+def is_loopback(host: str) -> bool:
+    """Whether a host is an address that only this machine reaches."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,34 @@
+"""Whether a function may start at all: the first thing in its process after the fork."""
+
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from orderflow.errors import ConfigurationError
+from orderflow.server.graceful_shutdown import lifespan
+
+WORKER_BOOT_ERROR = 3  # gunicorn's exit status for a worker that another one wouldn't help
+
+
+def lifespan_of(
+    name: str, check: Callable[[], object]
+) -> Callable[[object], AbstractAsyncContextManager[None]]:
+    """Return the lifespan of a function that ends its process if `check` raises.
+
+    That is a `ConfigurationError`, whose line is all that is printed: of an exception the server
+    would print a page.
+    """
+
+    @asynccontextmanager
+    async def checked(app: object) -> AsyncIterator[None]:
+        try:
+            check()
+        except ConfigurationError as error:
+            sys.stderr.write(f"{name}: {error}\n")
+            sys.stderr.flush()
+            os._exit(WORKER_BOOT_ERROR)
+        async with lifespan(app):
+            yield
+
+    return checked
