@@ -127,6 +127,12 @@ POISON: dict[str, tuple[Make, str]] = {
         lambda t, m: Put(b'{"specversion": "1.0", "id": ', m.encode(), {**STRUCTURED}),
         PLAIN,
     ),
+    "structured, a deep nest": (
+        lambda t, m: Put(
+            b'{"specversion":"1.0","data":' + b"[" * 50_000, m.encode(), {**STRUCTURED}
+        ),
+        PLAIN,
+    ),
     "without headers": (lambda t, m: Put(f'{{"{t.field}": "{m}"}}'.encode()), PLAIN),
     "without headers, malformed": (lambda t, m: Put(b"{" + m.encode()), PLAIN),
     "without headers, no UTF-8": (lambda t, m: Put(b"\xff\xfe" + m.encode(), b"\xff\xfe"), PLAIN),

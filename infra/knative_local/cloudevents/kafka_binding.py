@@ -33,7 +33,9 @@ def cloudevent(headers: Headers, value: bytes | None) -> Event | None:
             structured = content_type.partition(";")[0].strip() == _STRUCTURED
             return _structured(headers, value) if structured else None
         return _binary(headers, value) if headers.get("ce_specversion") else None
-    except ValueError:  # said below, or bad UTF-8, bad JSON, bad Base64
+    except (ValueError, RecursionError):
+        # Said below, or bad UTF-8, bad JSON, bad Base64; or a nest too deep, which Jackson refuses
+        # beyond 1,000 levels and Python somewhat earlier.
         return None
 
 
@@ -79,7 +81,11 @@ def _data(found: dict[str, Any], content_type: str | None) -> bytes | None:
         _optional_text(found, "datacontentencoding") if found.get("specversion") == "0.3" else None
     )
     if "data_base64" in found or (encoding == "base64" and "data" in found):
-        return base64.b64decode(found.pop("data_base64", None) or found.pop("data"), validate=True)
+        name = "data_base64" if "data_base64" in found else "data"
+        encoded = _optional_text(found, name)
+        if encoded is None:
+            raise ValueError(f"{name} is no text")
+        return base64.b64decode(encoded, validate=True)
     if "data" not in found:
         return None
     data = found.pop("data")
