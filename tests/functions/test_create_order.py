@@ -349,7 +349,8 @@ async def test_a_body_over_the_limit_that_does_not_tell_its_size_is_too_large() 
         for _ in range(MAX_BODY_BYTES // 1024 + 1):
             yield b" " * 1024
 
-    response = await client_of("create_order").post("/order", content=chunks())
+    headers = {"content-type": "application/json"}
+    response = await client_of("create_order").post("/order", content=chunks(), headers=headers)
 
     assert response.status_code == 413
 
@@ -362,12 +363,40 @@ async def test_a_body_at_the_limit_is_read() -> None:
     assert response.status_code == 201
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain", "application/x-www-form-urlencoded", "", "application/json-seq", "a+json"],
+)
 async def test_a_body_that_says_it_is_not_json_is_refused(content_type: str) -> None:
     response = await post_raw(b"{}", content_type=content_type)
 
     assert response.status_code == 415
     assert response.json()["type"] == "/problems/not-json"
+
+
+@pytest.mark.parametrize(
+    ("function", "method", "path"),
+    [
+        ("create_order", "POST", "/order"),
+        ("update_order", "PATCH", "/order/x"),
+        ("update_inventory", "POST", "/inventory"),
+        ("redrive", "POST", "/dead-letters/redrive"),
+    ],
+)
+async def test_a_body_that_does_not_say_what_it_is_is_refused(
+    function: str, method: str, path: str
+) -> None:
+    response = await client_of(function).request(method, path, content=b"{}")
+
+    assert response.status_code == 415
+    assert response.json()["type"] == "/problems/not-json"
+
+
+@pytest.mark.parametrize("content_type", ["application/vnd.shop+json", "Application/JSON ; a=b"])
+async def test_every_json_is_json(content_type: str) -> None:
+    body = b'{"order_id": "%s", "item": "a", "quantity": 1}' % reference().encode()
+
+    assert (await post_raw(body, content_type=content_type)).status_code == 201
 
 
 async def test_a_charset_is_no_other_content_type() -> None:

@@ -1,5 +1,6 @@
 """What a handler reads from a request: its body as a model, a name in its path, its headers."""
 
+import re
 from typing import TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -12,6 +13,8 @@ from orderflow.resources import resources
 from orderflow.traceparent import trace_id, traceparent_or_new
 
 M = TypeVar("M", bound=BaseModel)
+# Required, because a browser lets any page send a body without one, or as text or a form.
+_IS_JSON = re.compile(r"application/(?:[\w.!#$&^-]+\+)?json\s*(?:;.*)?", re.ASCII | re.IGNORECASE)
 _IDEMPOTENCY_KEY: TypeAdapter[str] = TypeAdapter(IdempotencyKey)
 
 
@@ -20,8 +23,7 @@ async def body_of(request: Request, model: type[M]) -> M:
 
     Raises `NotJson` (415), `MalformedBody` (400), `InvalidInput` (422) or what `read_body` does.
     """
-    content_type = request.headers.get("content-type", "application/json").partition(";")[0]
-    if content_type.strip().lower() != "application/json":
+    if not _IS_JSON.fullmatch(request.headers.get("content-type", "")):
         raise NotJson("send Content-Type: application/json")
     return parsed(await resources().bodies.read_body(request), model)
 
