@@ -6,17 +6,18 @@ from typing import Annotated, Literal, Self
 
 import orjson
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 # No control characters (Knative loses an event with one in an attribute) and no blanks at the
 # ends (HTTP cuts them off a header).
-_PLAIN_TEXT = r"^[^\s\p{Cc}](?:[^\p{Cc}]*[^\s\p{Cc}])?$"
+PLAIN_TEXT = r"^[^\s\p{Cc}](?:[^\p{Cc}]*[^\s\p{Cc}])?$"
 
-OrderId = Annotated[str, Field(max_length=128, pattern=_PLAIN_TEXT)]
-ChangeId = Annotated[str, Field(max_length=128, pattern=_PLAIN_TEXT)]
-Item = Annotated[str, Field(max_length=200, pattern=_PLAIN_TEXT)]
-IdempotencyKey = Annotated[str, Field(max_length=255, pattern=_PLAIN_TEXT)]
-Asker = Annotated[str, Field(max_length=200, pattern=_PLAIN_TEXT)]
-Subject = Annotated[str, Field(max_length=255, pattern=_PLAIN_TEXT)]  # OpenID Connect's own limit
+OrderId = Annotated[str, Field(max_length=128, pattern=PLAIN_TEXT)]
+ChangeId = Annotated[str, Field(max_length=128, pattern=PLAIN_TEXT)]
+Item = Annotated[str, Field(max_length=200, pattern=PLAIN_TEXT)]
+IdempotencyKey = Annotated[str, Field(max_length=255, pattern=PLAIN_TEXT)]
+Asker = Annotated[str, Field(max_length=200, pattern=PLAIN_TEXT)]
+Subject = Annotated[str, Field(max_length=255, pattern=PLAIN_TEXT)]  # OpenID Connect's own limit
 # A million of one item in one line: more is a slip of the finger.
 Quantity = Annotated[int, Field(ge=1, le=1_000_000)]
 # A year: what is promised for longer is no hold.
@@ -37,6 +38,11 @@ def _in_utc(time: datetime) -> datetime:
 Instant = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_in_utc)]
 
 MAX_LINES = 100  # one order's share of a batch stays small
+
+
+def _fault(field: str, message: str) -> PydanticCustomError:
+    # A rule for several fields names the one to mend.
+    return PydanticCustomError("rule", "{message}", {"field": field, "message": message})
 
 
 class Body(BaseModel, strict=True, frozen=True, extra="forbid"):
@@ -62,9 +68,11 @@ class PlaceOrder(Body):
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
-        one_line = self.item is not None and self.quantity is not None
-        if one_line == bool(self.lines) or (self.item is None) != (self.quantity is None):
-            raise ValueError("give either item and quantity, or lines")
+        for field in ("item", "quantity"):
+            if self.lines and getattr(self, field) is not None:
+                raise _fault("lines", "give either item and quantity, or lines")
+            if not self.lines and getattr(self, field) is None:
+                raise _fault(field, "give item and quantity, or lines")
         return self
 
     def plain_lines(self) -> list[dict[str, str | int]]:
@@ -92,16 +100,16 @@ class ChangeInventory(Body):
     item: Item
     stock: Stock | None = None
     adjust: Adjustment | None = None
-    reason: Annotated[str, Field(max_length=500, pattern=_PLAIN_TEXT)] | None = None
+    reason: Annotated[str, Field(max_length=500, pattern=PLAIN_TEXT)] | None = None
     change_id: ChangeId | None = None
     occurred_at: Instant | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         if (self.stock is None) == (self.adjust is None):
-            raise ValueError("give either stock (a count) or adjust (a difference)")
+            raise _fault("stock", "give either stock (a count) or adjust (a difference)")
         if self.adjust == 0:
-            raise ValueError("adjust must not be 0")
+            raise _fault("adjust", "must not be 0")
         return self
 
     def fingerprint(self) -> str:

@@ -93,7 +93,7 @@ POISON: dict[str, tuple[Make, str]] = {
     "a field that is missing": (lambda t, m: event(t, m, b"{}"), "Field required"),
     "a control character": (
         lambda t, m: event(t, m, json.dumps({t.field: "a\0b"}).encode()),
-        "String should match pattern",
+        "contain control characters",
     ),
     "no UTF-8": (lambda t, m: event(t, m, b'{"a": "\xff\xfe"}'), "Invalid JSON"),
     "a deep nest": (lambda t, m: event(t, m, b'{"a":' + b"[" * 50_000), "recursion limit"),

@@ -301,7 +301,8 @@ async def test_any_id_that_is_text_is_kept_as_it_is(database: Connection, order_
         ("item", {"item": ""}),
         ("order_id", {"order_id": "a\nb"}),
         ("order_id", {"order_id": 12345}),
-        ("(body)", {"item": ...}),
+        ("item", {"item": ...}),
+        ("quantity", {"quantity": ...}),
         ("price", {"price": 1}),
         ("lines.0.quantity", {"lines": [{"item": "a"}]}),
     ],
@@ -330,6 +331,47 @@ async def test_a_body_that_is_not_json_is_malformed(content: bytes) -> None:
 
     assert response.status_code == 400
     assert response.json()["type"] == "/problems/malformed-json"
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b'{"item": "a", "quantity": 1, "item": "b"}', "item"),
+        (b'{"item": "a", "quantity": 1, "\\u0069tem": "a"}', "item"),
+        (b'{"lines": [{"item": "a", "quantity": 1, "quantity": 2}]}', "quantity"),
+    ],
+    ids=["other value", "escaped", "nested"],
+)
+async def test_a_name_that_is_given_twice_is_refused(content: bytes, name: str) -> None:
+    response = await post_raw(content)
+
+    assert response.status_code == 400
+    assert response.json()["detail"] == f"{name} is given 2 times"
+
+
+async def test_a_body_is_read_to_a_depth_of_200() -> None:
+    answers = [await post_raw(b'{"x": ' + b"[" * n + b"]" * n + b"}") for n in (198, 201)]
+
+    assert [answer.status_code for answer in answers] == [422, 400]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "detail"),
+    [
+        ({"item": ...}, "item: give item and quantity, or lines"),
+        ({"item": ..., "quantity": ...}, "item: give item and quantity, or lines"),
+        ({"lines": []}, "lines: at least 1 item"),
+        ({"lines": {}}, "lines: must be a list"),
+        ({"price": 1}, "price: there is no such field"),
+        (
+            {"order_id": ""},
+            "order_id: must not be empty, start or end with a blank, or contain control characters",
+        ),
+    ],
+    ids=str,
+)
+async def test_what_is_wrong_is_said_in_words(overrides: dict[str, Any], detail: str) -> None:
+    assert (await post(make_order(**overrides))).json()["detail"] == detail
 
 
 @pytest.mark.parametrize("content", [b"null", b"[]", b'"x"', b"1"])

@@ -247,6 +247,18 @@ def make_structured(**overrides: Any) -> bytes:
     return orjson.dumps(event)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [b"[" * 100_000, b"[" * 300 + b"]" * 300, b"1" * 30, b"1" * 5_000, b'"\\ud800"'],
+    ids=["open nest", "closed nest", "long number", "longer number", "half a pair"],
+)
+async def test_a_structured_event_with_data_beyond_reason_is_refused_for_good(data: bytes) -> None:
+    response = await structured(make_structured()[:-1] + b', "data": ' + data + b"}")
+
+    assert response.status_code == 422
+    assert response.json()["detail"].startswith("not a CloudEvent")
+
+
 async def test_a_structured_event_is_taken_as_well(database: Connection) -> None:
     order_id = await place()
 

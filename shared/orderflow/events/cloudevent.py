@@ -68,8 +68,9 @@ async def event_of(request: Request) -> RawEvent:
 def _structured(request: Request, raw: RawEvent) -> RawEvent:
     try:
         read = from_http(dict(request.headers), raw.data)
-    except (GenericException, TypeError, ValueError) as error:  # the SDK does not wrap all of its
+        data: Any = read.get_data()
+        text = data if isinstance(data, bytes) else orjson.dumps(data)
+    except (GenericException, RecursionError, TypeError, ValueError) as error:
+        # The SDK does not wrap all of its own, and reads what can't be written again.
         raise InvalidInput(f"not a CloudEvent: {error}") from error
-    data: Any = read.get_data()
-    text = data if isinstance(data, bytes) else orjson.dumps(data)
     return raw._replace(attributes=dict(read.get_attributes()), data=text)

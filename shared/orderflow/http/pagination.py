@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import Request
 
 from orderflow.errors import InvalidInput
+from orderflow.http.faults import invalid_input
 from orderflow.http.path import path_to, segments_of
 
 DEFAULT_LIMIT = 50
@@ -32,8 +33,7 @@ def page_of(request: Request, model: type[Q]) -> Q:
     try:
         return model.model_validate(dict(query))
     except ValidationError as error:
-        faults = [(str(fault["loc"][0]), fault["msg"]) for fault in error.errors()]
-        raise InvalidInput.of(faults) from error
+        raise invalid_input(error) from error
 
 
 # Above every position: where the first page of a list that runs downwards starts.

@@ -1,15 +1,19 @@
 """What a handler reads from a request: its body as a model, a name in its path, its headers."""
 
+import json
 import re
+from collections import Counter
 from typing import TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.requests import Request
 
 from orderflow.errors import InvalidInput, MalformedBody, NotJson
+from orderflow.http.faults import invalid_input
 from orderflow.logs import bind_log_fields
 from orderflow.models import IdempotencyKey
 from orderflow.resources import resources
+from orderflow.text import MAX_FILTERED, sanitize_text
 from orderflow.traceparent import trace_id, traceparent_or_new
 
 M = TypeVar("M", bound=BaseModel)
@@ -31,14 +35,25 @@ async def body_of(request: Request, model: type[M]) -> M:
 def parsed(body: bytes, model: type[M]) -> M:
     """Return JSON text as `model`; raises `MalformedBody` (400) or `InvalidInput` (422)."""
     try:
-        return model.model_validate_json(body)
+        read = model.model_validate_json(body)
+        _UNIQUE_NAMES.decode(body.decode())
+        return read
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False, include_input=False)
-        if faults[0]["type"] == "json_invalid":
-            raise MalformedBody(faults[0]["msg"]) from error
-        fields = [".".join(map(str, fault["loc"])) or "(body)" for fault in faults]
-        messages = [fault["msg"] for fault in faults]
-        raise InvalidInput.of([*zip(fields, messages, strict=True)]) from error
+        first = error.errors()[0]
+        if first["type"] == "json_invalid":
+            raise MalformedBody(first["msg"]) from error
+        raise invalid_input(error) from error
+
+
+def _refuse_repeated(members: list[tuple[str, object]]) -> None:
+    if len(dict(members)) < len(members):
+        counts = Counter(name for name, _ in members)
+        name = sanitize_text(max(counts, key=lambda name: counts[name]), MAX_FILTERED)
+        raise MalformedBody(f"{name} is given {max(counts.values())} times")
+
+
+# Two readers of a repeated name take one value each. The model's own reader bounds the nesting.
+_UNIQUE_NAMES = json.JSONDecoder(object_pairs_hook=_refuse_repeated, parse_int=len, parse_float=len)
 
 
 def gateway_of(request: Request) -> str:
