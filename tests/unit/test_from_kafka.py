@@ -110,6 +110,13 @@ def test_time_is_printed_as_java_does(given_time: bytes, printed: str) -> None:
     assert RULE.event(cloudevent_record(ce_time=given_time)).attributes["time"] == printed
 
 
+def test_name_that_would_end_its_header_line_makes_a_plain_record() -> None:
+    event = RULE.event(cloudevent_record(**{"ce_more\n": b"1"}))
+
+    assert event.plain
+    assert event.attributes["kafkaheadercemore"] == "1"
+
+
 def test_old_specversion_is_kept_and_becomes_1_0_in_a_dead_letter() -> None:
     record = cloudevent_record(ce_specversion=b"0.3", ce_schemaurl=b"http://s")
 
@@ -194,6 +201,9 @@ def test_key_is_read_by_its_type(key: bytes, key_type: str, text: str) -> None:
         (-1, "1969-12-31T23:59:59.999Z"),
         (0, "1970-01-01T00:00:00Z"),
         (1_700_000_000_120, "2023-11-14T22:13:20.12Z"),
+        (253_402_300_800_000, "+10000-01-01T00:00:00Z"),
+        (-62_198_755_200_000, "-0001-01-01T00:00:00Z"),
+        (2**63 - 1, "+292278994-08-17T07:12:55.807Z"),
     ],
 )
 def test_record_time_has_no_zeros_at_its_end(millis: int, text: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 # Control characters that Vert.x refuses in a header value: below blank except TAB, and DEL.
 _REFUSED = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_TRACEPARENT = re.compile(r"^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})$")
+_TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
 _SPAN_BITS = 64  # W3C Trace Context: a parent id has eight bytes
 
 
@@ -74,7 +74,7 @@ def trace_headers(headers: dict[str, bytes | None]) -> dict[str, str]:
         name: (headers.get(name) or b"").decode("latin-1")
         for name in ("traceparent", "tracestate", "baggage")
     }
-    if not _TRACEPARENT.match(found["traceparent"]):
+    if not _TRACEPARENT.fullmatch(found["traceparent"]):
         return {}
     return {name: value for name, value in found.items() if value}
 

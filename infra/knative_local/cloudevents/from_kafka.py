@@ -21,6 +21,7 @@ from knative_local.manifests.kafka_source import KeyType
 
 _NOT_IN_NAME = re.compile(r"[^a-z0-9]")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ERA_YEARS, _ERA_S = 400, 146_097 * 86_400  # after which the calendar repeats itself
 
 
 class KafkaRecord(Protocol):
@@ -98,7 +99,12 @@ def time_text(timestamp_ms: int) -> str:
 
 @lru_cache(maxsize=64)  # neighbours in a topic share their second, and strftime is slow
 def _second_text(seconds: int) -> str:
-    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+    eras, rest = divmod(seconds, _ERA_S)
+    when = _EPOCH + timedelta(seconds=rest)
+    year = when.year + eras * _ERA_YEARS  # a producer may claim any, and Java prints it
+    return (f"{year:04d}" if 0 <= year <= 9999 else f"{year:+05d}") + when.strftime(
+        "-%m-%dT%H:%M:%S"
+    )
 
 
 def key_text(key: bytes, key_type: KeyType) -> str:

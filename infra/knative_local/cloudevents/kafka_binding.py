@@ -15,13 +15,13 @@ Headers = dict[str, bytes | None]
 _STRUCTURED = "application/cloudevents+json"
 _ANY_CLOUDEVENT = "application/cloudevents"
 _VERSIONS = frozenset({"1.0", "0.3"})
-_EXTENSION = re.compile(r"^[a-z0-9]+$")
+_EXTENSION = re.compile(r"[a-z0-9]+")
 # java.net.URI: no blanks or delimiters, complete percent escapes; text outside ASCII is fine.
-_URI = re.compile(r"""^(?:[^\x00-\x20\x7f"<>\\^`{|}%]|%[0-9A-Fa-f]{2})*$""")
+_URI = re.compile(r"""(?:[^\x00-\x20\x7f"<>\\^`{|}%]|%[0-9A-Fa-f]{2})*""")
 _TIME = re.compile(
-    r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)$", re.IGNORECASE
+    r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)", re.IGNORECASE
 )
-_JSON_TYPE = re.compile(r"^(application|text)/([a-z.+-]*\+)?json\s*(;.*)?$", re.IGNORECASE)
+_JSON_TYPE = re.compile(r"(application|text)/([a-z.+-]*\+)?json\s*(;.*)?", re.IGNORECASE)
 _INT32 = range(-(2**31), 2**31)
 
 
@@ -89,7 +89,7 @@ def _data(found: dict[str, Any], content_type: str | None) -> bytes | None:
     if "data" not in found:
         return None
     data = found.pop("data")
-    if _JSON_TYPE.match(content_type or ""):
+    if _JSON_TYPE.fullmatch(content_type or ""):
         return json_text(data).encode()
     if not isinstance(data, str):
         raise ValueError("data is no text")
@@ -123,12 +123,12 @@ def _checked(attributes: dict[str, str]) -> dict[str, str]:
 
 @lru_cache(maxsize=512)  # the events of a topic share their names and sources
 def _is(pattern: re.Pattern[str], text: str) -> bool:
-    return pattern.match(text) is not None
+    return pattern.fullmatch(text) is not None
 
 
 def _time_text(text: str) -> str:
     """The time as Java's ISO_OFFSET_DATE_TIME prints it: no zeros at the end of a fraction."""
-    found = _TIME.match(text)
+    found = _TIME.fullmatch(text)
     if found is None:
         raise ValueError("time is no RFC 3339 time")
     day, minute, second, fraction, zone = found.groups()

@@ -18,7 +18,7 @@ from knative_local.json_log import log
 from knative_local.manifests.kafka_source import Delivery
 
 _RETRIED_BELOW_500 = frozenset({404, 408, 409, 429})
-_EXTENSION = re.compile(r"^[a-z0-9]+$")
+_EXTENSION = re.compile(r"[a-z0-9]+")
 _ERROR_HEADER = b"kne-"
 
 
@@ -49,7 +49,7 @@ def error_extensions(target: Target, response: Response | None) -> dict[str, str
     for name, value in response.headers:
         if name[: len(_ERROR_HEADER)].lower() == _ERROR_HEADER:
             extension = name[len(_ERROR_HEADER) :].lower().decode("latin-1")
-            if not _EXTENSION.match(extension):
+            if not _EXTENSION.fullmatch(extension):
                 raise ValueError(f"kne-{extension} is no name of an extension")
             extensions[extension] = value.decode("latin-1")
     return extensions

@@ -89,8 +89,13 @@ class SourceDispatcher:
     def on_batch(self, records: list[Message]) -> None:
         """Hand the records of one poll to the work; after a stop they are left to a successor."""
         self._polling = False
-        if not self._work.stopped:
-            self._work.accept(self._items(records))
+        try:
+            if not self._work.stopped:
+                self._work.accept(self._items(records))
+        except (
+            Exception
+        ) as error:  # a fault of ours: a source that polls no more must not look alive
+            self.on_failed(repr(error))
         self._poll_again()
 
     def on_assigned(self, partitions: list[Partition]) -> None:
