@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from knative_local.child import child_command
+from knative_local.delivery.sink import TOKEN_VARIABLE
 from knative_local.errors import LocalRuntimeError
 from knative_local.gateway.command import DRAIN_S, gateway_command
 from knative_local.kafka_source.command import READY_EVENT, source_command
@@ -30,6 +31,7 @@ class Runtime:
     servers of every KafkaSource, `stand_ins` those that are keys of it; commands of Services run
     in `project_root`. With `watch` a function restarts when its folder changes. The gateway serves
     the routes on `port`; where there are none, the Services themselves listen on it and the next.
+    With a `token`, sources send it along with each event for a Service.
     """
 
     manifests: Manifests
@@ -41,6 +43,7 @@ class Runtime:
     stand_ins: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, str] = field(default_factory=dict)
     watch: bool = False
+    token: str = ""
     _ports: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -74,6 +77,7 @@ class Runtime:
 
     def sources(self) -> list[Command]:
         """One process per source; a KafkaSource waits for its servers and topics for ever."""
+        env = base_environment() | {TOKEN_VARIABLE: self.token}
         kafka = [
             Command(
                 name=source.name,
@@ -84,7 +88,7 @@ class Runtime:
                     self.kafka or self.stand_ins.get(source.servers),
                     self.addresses,
                 ),
-                env=base_environment(),
+                env=env,
                 ready_line=f'"{READY_EVENT}"'.encode(),
                 start_timeout_s=math.inf,
                 grace_s=SOURCE_GRACE_S,
@@ -101,7 +105,7 @@ class Runtime:
                     self.addresses,
                     *("--name", f"{source.namespace}/{source.name}"),
                 ),
-                env=base_environment(),
+                env=env,
             )
             for source in self.manifests.ping_sources
         ]

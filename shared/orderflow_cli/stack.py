@@ -22,6 +22,7 @@ from knative_local.supervisor.spec import Command
 from knative_local.supervisor.supervisor import Progress, Supervisor
 from orderflow.database.migrate import migrate
 from orderflow_cli.addresses import database_url, kafka_servers
+from orderflow_cli.development_tokens import new_senders
 from orderflow_cli.postgres import server as embedded_postgres
 from orderflow_cli.progress import starting
 from orderflow_cli.project import MANIFESTS, project_folder, topics_of
@@ -84,14 +85,16 @@ async def open_stack(
         log_format=log_format or "people",
     ) as supervisor:
         url, kafka, servers = _servers(data, postgres, kafka, topics)
+        told, senders = {"DATABASE_URL": url, "KAFKA_BOOTSTRAP_SERVERS": kafka}, new_senders()
         runtime = Runtime(
             manifests=manifests,
             paths=[project / MANIFESTS],
             project_root=project,
             port=port,
             kafka=kafka,
-            overrides={"DATABASE_URL": url, "KAFKA_BOOTSTRAP_SERVERS": kafka, **WITHOUT_TOKENS},
+            overrides=told | WITHOUT_TOKENS | senders.settings,
             watch=watch,
+            token=senders.token,
         )
         for stage in (servers, *runtime.stages()):
             supervisor.add(*stage)

@@ -306,10 +306,12 @@ def test_a_control_character_in_an_attribute_loses_its_record_loudly_and_no_othe
     shop: Shop, topic: Topic, tmp_path: Path
 ) -> None:
     own, marks = reference("topic"), [reference() for _ in range(3)]
-    manifest = with_one_retry(shop, topic, own, tmp_path / "source.yaml")
+    manifest = with_one_retry(topic, own, tmp_path / "source.yaml")
+    resolve = {c["name"]: f"http://{LOOPBACK}:{c['port']}" for c in shop.components()}
     Kafka(shop.servers[1]).create_topics({own: 1})
 
-    with running_sources(manifest, shop.servers[1]) as (source,):
+    sources = running_sources(manifest, shop.servers[1], resolve, shop.sender_token())
+    with sources as (source,):
         for mark, subject in zip(marks, (b"a", b"a\x01b", b"b"), strict=True):
             put(shop.servers[1], own, event(topic, mark, b"{}", subject=subject))
         eventually(lambda: lost(source.log), within_s=WITHIN_S)
@@ -326,15 +328,14 @@ def lost(log: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.read_text().splitlines() if "event.lost" in line]
 
 
-def with_one_retry(shop: Shop, topic: Topic, own: str, file: Path) -> Path:
+def with_one_retry(topic: Topic, own: str, file: Path) -> Path:
     """Write the source of a topic for another one, less patient: it gives up in half a second."""
-    source = yaml.safe_load((ROOT / f"infra/knative/base/{topic.name}-source.yaml").read_text())
+    base = ROOT / "infra/knative/base"
+    source = yaml.safe_load((base / f"{topic.name}-source.yaml").read_text())
     spec = source["spec"]
     spec |= {"topics": [own], "consumerGroup": own}
     spec["delivery"]["retry"] = 1
-    for sink in (spec, spec["delivery"]):
-        key = "sink" if sink is spec else "deadLetterSink"
-        port = shop.component(sink[key]["ref"]["name"], "Service")["port"]
-        sink[key] = {"uri": f"http://{LOOPBACK}:{port}"}
-    file.write_text(yaml.safe_dump(source))
+    sinks = spec["sink"], spec["delivery"]["deadLetterSink"]
+    services = [yaml.safe_load((base / f"{s['ref']['name']}.yaml").read_text()) for s in sinks]
+    file.write_text(yaml.safe_dump_all([source, *services]))
     return file

@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import knative_local
+from knative_local.delivery.sink import TOKEN_VARIABLE
 from knative_local.kafka_source.command import source_command
 from knative_local.manifests.loader import load_manifests
 from knative_local.supervisor.state_file import read_state
@@ -20,9 +21,9 @@ STOP_WITHIN_S = 40.0  # the dispatcher's own bound is 30 s
 class SourceProcess:
     """One `python -m knative_local.kafka_source`."""
 
-    def __init__(self, command: list[str], log: Path) -> None:
+    def __init__(self, command: list[str], log: Path, token: str = "") -> None:
         self.log = log
-        self.process = _start(command, log)
+        self.process = _start(command, log, {TOKEN_VARIABLE: token})
 
     @property
     def ready(self) -> bool:
@@ -42,18 +43,29 @@ class SourceProcess:
         self.process.wait()
 
 
-def start_sources(manifest: Path, kafka: str | None = None) -> list[SourceProcess]:
+def start_sources(
+    manifest: Path,
+    kafka: str | None = None,
+    resolve: Mapping[str, str] | None = None,
+    token: str = "",
+) -> list[SourceProcess]:
     """One process for each KafkaSource of a manifest file."""
     found = load_manifests([manifest]).kafka_sources
     return [
-        SourceProcess(source_command([manifest], source, kafka, {}), _log(manifest, source.name))
+        SourceProcess(
+            source_command([manifest], source, kafka, resolve or {}),
+            _log(manifest, source.name),
+            token,
+        )
         for source in found
     ]
 
 
-def _start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+def _start(
+    command: list[str], log: Path, told: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
     path = str(Path(knative_local.__file__).parents[1])
-    environment = {**os.environ, "PYTHONPATH": path}
+    environment = {**os.environ, "PYTHONPATH": path, **(told or {})}
     with log.open("ab") as output:
         return subprocess.Popen(command, stdout=output, stderr=output, env=environment)
 
@@ -84,9 +96,14 @@ def _log(manifest: Path, name: str) -> Path:
 
 
 @contextmanager
-def running_sources(manifest: Path, kafka: str | None = None) -> Iterator[list[SourceProcess]]:
+def running_sources(
+    manifest: Path,
+    kafka: str | None = None,
+    resolve: Mapping[str, str] | None = None,
+    token: str = "",
+) -> Iterator[list[SourceProcess]]:
     """The processes of a manifest file, ready to deliver."""
-    processes = start_sources(manifest, kafka)
+    processes = start_sources(manifest, kafka, resolve, token)
     try:
         eventually(
             lambda: all(p.ready for p in processes),

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import httpx
 
+from knative_local.delivery.sink import TOKEN_VARIABLE
 from knative_local.ports import LOOPBACK, free_port
 from knative_local.supervisor.state_file import ComponentState, read_state
 from orderflow.database.connection import Connection
@@ -141,6 +142,13 @@ class Shop:
     def component(self, name: str, kind: str) -> ComponentState:
         """What `ps` says of one component."""
         return next(c for c in self.components() if (c["name"], c["kind"]) == (name, kind))
+
+    def sender_token(self) -> str:
+        """The token that sources send with every event, which only their processes know."""
+        pid = next(c["pid"] for c in self.components() if c["kind"] == "KafkaSource")
+        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        told = dict(variable.split(b"=", 1) for variable in variables if variable)
+        return told[TOKEN_VARIABLE.encode()].decode()
 
     def is_ready(self) -> bool:
         """Whether all is there, the sources included, which come last."""

@@ -18,8 +18,9 @@ from knative_local.delivery.sender import (
     is_retryable,
     wait_ms,
 )
-from knative_local.delivery.sink import Target
+from knative_local.delivery.sink import TOKEN_VARIABLE, Target, target
 from knative_local.http_client.connection import Response
+from knative_local.manifests.base import Destination
 from knative_local.manifests.kafka_source import Delivery
 
 NAMED = Target(address="http://127.0.0.1:1", name="http://orders.shop.svc.cluster.local")
@@ -187,3 +188,30 @@ async def test_control_character_counts_as_a_failed_send() -> None:
         sending.close()
 
     assert (taken, response, server.requests) == (False, None, [])
+
+
+SERVICE = {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": "orders"}
+
+
+@pytest.mark.parametrize(
+    ("destination", "shown"),
+    [({"ref": SERVICE}, True), ({"uri": "http://127.0.0.1:1/orders"}, False)],
+    ids=["a Service", "anyone else"],
+)
+def test_only_a_service_is_shown_the_token(
+    destination: dict[str, Any], shown: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, "e30.e30.e30")
+
+    to = target(Destination.model_validate(destination), "shop", {"orders": "http://127.0.0.1:1"})
+
+    head = to.head("shop", prefer_reply=True)
+    assert (b"\r\nAuthorization: Bearer e30.e30.e30\r\n" in head) is shown
+
+
+def test_without_a_token_none_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
+
+    to = target(Destination.model_validate({"ref": SERVICE}), "shop", {"orders": "http://x"})
+
+    assert b"Authorization" not in to.head("shop", prefer_reply=True)
