@@ -51,7 +51,7 @@ def moves(locked: Locked) -> list[Move]:
     """Let allocation decide on what is pending and may be decided now."""
     open_orders = [order for order in locked.orders.values() if may_decide(order, locked)]
     decided = locked.allocate(open_orders)
-    return [Move(order, decision.outcome, decision.cause) for order, decision in decided]
+    return [Move(order, made.outcome, made.cause, made.blocked_by) for order, made in decided]
 
 
 def items_awaiting_fill(locked: Locked) -> list[str]:

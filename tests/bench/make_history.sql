@@ -85,7 +85,7 @@ SELECT item, sum(on_hand_change), sum(reserved_change), '2025-12-31'
 FROM stock_ledger GROUP BY item;
 INSERT INTO stock (item) SELECT 'scarce ' || n FROM generate_series(0, 19) AS n;
 
-INSERT INTO backorders (item, position, quantity)
-SELECT item, position, sum(quantity)
+INSERT INTO backorders (item, position, quantity, blocked_by, blocked_quantity)
+SELECT item, position, sum(quantity), item, sum(quantity)
 FROM orders JOIN order_lines USING (position) WHERE status = 'backordered'
 GROUP BY item, position ORDER BY position, item;

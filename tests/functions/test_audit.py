@@ -357,8 +357,8 @@ CORRUPTIONS: dict[str, tuple[str, dict[str, int], dict[str, Any]]] = {
         {"order_id": "waiting", "item": "Sofa", "ordered": 4, "queued": 3},
     ),
     "queued and confirmed": (
-        "INSERT INTO backorders (item, position, quantity)"
-        f" VALUES ('Sofa', {OF_ORDER.format('confirmed')}, 9)",
+        "INSERT INTO backorders (item, position, quantity, blocked_by, blocked_quantity)"
+        f" VALUES ('Sofa', {OF_ORDER.format('confirmed')}, 9, 'Sofa', 9)",
         {"backorders": 1},
         {"order_id": "confirmed", "status": "confirmed", "ordered": None, "queued": 9},
     ),

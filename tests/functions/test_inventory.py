@@ -618,6 +618,38 @@ async def test_more_backorders_than_one_transaction_takes_are_all_filled(
     assert shelf_of(database, item) == Shelf(count - 10, count - 10)
 
 
+async def test_orders_that_the_next_item_blocks_are_looked_at_once_and_filled_by_that_item(
+    database: Connection,
+) -> None:
+    items, count = [reference("item") for _ in range(3)], FILL_BATCH + 50
+    lines = make_lines(*((item, 1) for item in items))
+    order_ids = await asyncio.gather(*(place(lines=lines) for _ in range(count)))
+    await asyncio.gather(*(process(order_id) for order_id in order_ids))
+    sql = """SELECT status, count(DISTINCT position), array_agg(DISTINCT blocked_by)
+      FROM orders JOIN order_lines USING (position) LEFT JOIN backorders USING (position)
+      WHERE order_lines.item = :item GROUP BY status ORDER BY status"""
+    ((_, _, (blocker,)),) = database.run(sql, item=items[0])
+
+    seen = []
+    for item in [blocker, *(item for item in items if item != blocker)]:
+        await restock(item, 2)
+        seen.append(database.run(sql, item=items[0]))
+
+    assert [[row[:2] for row in rows] for rows in seen] == [
+        [["backordered", count]],
+        [["backordered", count]],
+        [["backordered", count - 2], ["confirmed", 2]],
+    ]
+    assert blocker not in seen[0][0][2]
+    assert {shelf_of(database, item) for item in items} == {Shelf(2, 2)}
+    first = database.run(
+        "SELECT order_id FROM orders JOIN order_lines USING (position) "
+        "WHERE item = :item ORDER BY position LIMIT 2",
+        item=items[0],
+    )
+    assert {status_of(database, order_id) for (order_id,) in first} == {"confirmed"}
+
+
 async def test_backorders_that_each_fit_but_not_together_are_filled_as_far_as_they_fit(
     database: Connection,
 ) -> None:

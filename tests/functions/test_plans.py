@@ -39,8 +39,8 @@ def queue(postgres: str) -> Iterator[Connection]:
           FROM generate_series(1, {MANY}) AS n;
           INSERT INTO order_lines (position, line, item, quantity)
           SELECT position, 1, 'Laptop', 5 + position % 6 FROM orders;
-          INSERT INTO backorders (item, position, quantity)
-          SELECT item, position, quantity FROM order_lines;
+          INSERT INTO backorders (item, position, quantity, blocked_by, blocked_quantity)
+          SELECT item, position, quantity, item, quantity FROM order_lines;
           INSERT INTO stock_ledger (
             item, kind, on_hand_change, reserved_change, reason, occurred_at
           )
@@ -52,13 +52,14 @@ def queue(postgres: str) -> Iterator[Connection]:
 
 @pytest.mark.parametrize("free", [0, 4, 5, 9, 1_000_000])
 def test_a_filling_reads_a_bounded_part_of_the_queue(queue: Connection, free: int) -> None:
-    queue.run("UPDATE stock SET on_hand = :free", free=free)
+    queue.run("UPDATE stock SET on_hand = :free, fill_due = true", free=free)
 
     wanted = {"items": ["Laptop"], "few": FEW, "count": FILL_BATCH}
     found = explained(queue, SELECT_FILLABLE, **wanted)
+    queue.run("BEGIN")
     finished = explained(queue, FINISH_FILLING, item="Laptop")
+    queue.run("ROLLBACK")
 
-    # Per order found: the queue, the order, and for each of these whether an item of it is short.
     assert rows_read(found) <= FEW * 6 + FILL_BATCH * 12, found
     assert rows_read(finished) <= 10, finished
     assert len(queue.run(SELECT_FILLABLE, **wanted)) == (FILL_BATCH if free >= 5 else 0)
@@ -67,12 +68,55 @@ def test_a_filling_reads_a_bounded_part_of_the_queue(queue: Connection, free: in
 def test_the_first_in_line_are_found_however_the_queue_is_read(queue: Connection) -> None:
     everyone = "SELECT order_id FROM orders JOIN backorders USING (position) WHERE quantity <= :n"
     for free in (5, 7, 10):
-        queue.run("UPDATE stock SET on_hand = :free", free=free)
+        queue.run("UPDATE stock SET on_hand = :free, fill_due = true", free=free)
         expected = queue.run(f"{everyone} ORDER BY position LIMIT 200", n=free)
 
         for few in (100, FEW, MANY):
             wanted = {"items": ["Laptop"], "few": few, "count": 200}
             assert queue.run(SELECT_FILLABLE, **wanted) == expected, (free, few)
+
+
+@pytest.fixture(scope="module")
+def blocked(postgres: str) -> Iterator[Connection]:
+    """20,000 orders of a Laptop and a Dock each: of Laptops there are enough, of Docks is none."""
+    with own_database(postgres) as url, closing(Connection(url)) as connection:
+        connection.script(f"""
+          INSERT INTO stock (item, on_hand) VALUES ('Laptop', 1000000), ('Dock', 0);
+          INSERT INTO orders (order_id, fingerprint, on_shortage, status, traceparent, due_at)
+          SELECT 'order ' || n, '', 'backorder', 'backordered', '', now() + interval '1 day'
+          FROM generate_series(1, {MANY}) AS n;
+          INSERT INTO backorders (item, position, quantity, blocked_by, blocked_quantity)
+          SELECT item, position, 1, 'Dock', 1
+          FROM orders, unnest(ARRAY['Laptop', 'Dock']) AS item;
+          ANALYZE;
+        """)
+        yield connection
+
+
+@pytest.mark.parametrize("docks", [0, 5])
+def test_a_filling_reads_no_order_that_another_item_blocks(blocked: Connection, docks: int) -> None:
+    sql = "UPDATE stock SET on_hand = CASE item WHEN 'Dock' THEN CAST(:n AS bigint) ELSE 9 END,"
+    blocked.run(f"{sql} fill_due = item = 'Laptop'", n=docks)
+
+    found = explained(blocked, SELECT_FILLABLE, items=["Laptop"], few=FEW, count=FILL_BATCH)
+    finished = explained(blocked, FINISH_FILLING, item="Laptop")
+
+    assert rows_read(found) <= 10, found
+    assert rows_read(finished) <= 10, finished
+    assert blocked.run("SELECT item FROM stock WHERE fill_due") == []
+
+
+def test_orders_that_one_more_item_blocks_are_found_in_the_line_of_each(
+    blocked: Connection,
+) -> None:
+    blocked.run("UPDATE stock SET on_hand = 5, fill_due = true")
+
+    for item in ("Laptop", "Dock"):
+        wanted = {"items": [item], "few": FEW, "count": FILL_BATCH}
+        found = explained(blocked, SELECT_FILLABLE, **wanted)
+        assert rows_read(found) <= FEW * 6 + FILL_BATCH * 12, found
+        first = [[f"order {number}"] for number in range(1, FILL_BATCH + 1)]
+        assert blocked.run(SELECT_FILLABLE, **wanted) == first
 
 
 def test_what_waits_is_counted_to_a_limit(queue: Connection) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from orderflow.database.connection import Connection, statement
 
+MIGRATION_TIMEOUT_S = 610  # above what a migration gives itself: it may rewrite a large table
 FOLDER = Path(__file__).parent / "migrations"
 _BEGIN = statement(__file__, "begin_migrations.sql")
 _RECORD = statement(__file__, "record_migration.sql")
@@ -16,7 +17,7 @@ def migrate(url: str) -> list[str]:
     Returns the names of those applied. Raises `DatabaseAway` when the database does not answer.
     """
     applied = []
-    with closing(Connection(url)) as connection:
+    with closing(Connection(url, answer_timeout_s=MIGRATION_TIMEOUT_S)) as connection:
         for path in sorted(FOLDER.glob("*.sql")):
             # The lock is the transaction's, so a second runner waits and then finds the row.
             with connection.transaction():

@@ -27,6 +27,11 @@ class Decision(NamedTuple):
     short: Mapping[str, int] = MappingProxyType({})
 
     @property
+    def blocked_by(self) -> str | None:
+        """The item of which most is missing, if any is."""
+        return max(self.short, key=self.short.__getitem__, default=None)
+
+    @property
     def cause(self) -> str:
         """The decision in words for a person."""
         if self.outcome == "confirmed":

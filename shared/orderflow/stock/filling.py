@@ -6,12 +6,13 @@ event that was to see to it.
 
 from itertools import takewhile
 
-from orderflow.database.connection import Connection, retrying, statement
+from orderflow.database.connection import Connection, Json, retrying, statement
 from orderflow.errors import Later
-from orderflow.stock.locking import locked_orders
+from orderflow.stock.locking import Locked, LockedOrder, locked_orders
 from orderflow.stock.moves import Move, move_orders
 
 SELECT_FILLABLE = statement(__file__, "select_fillable.sql")
+BLOCK_ORDERS = statement(__file__, "block_orders.sql")
 FINISH_FILLING = statement(__file__, "finish_filling.sql")
 
 FILL_BATCH = 200  # orders a transaction: it holds the stock of all their items
@@ -33,27 +34,41 @@ def fill(connection: Connection, item: str, *, source: str) -> Later | None:
 
 
 def fill_once(connection: Connection, item: str, items: set[str], source: str) -> bool:
-    """Fill a bounded number of backorders; say whether more of the item could be.
+    """Look at a bounded number of backorders; say whether more of the item are to be looked at.
 
-    An order that waits for two items with stock to offer stands in both queues, so these are
-    served as one: `items` grows by those met here. Which orders fit is read first without locks,
-    to know what to lock, and again under them: what fits then and is locked, up to the first that
-    is not, is first come first filled.
+    Each of them is filled, or is said to be blocked by an item that it lacks: then it is not looked
+    at again until there is more of that. An order that waits for two items with stock to offer
+    stands in both queues, so these are served as one: `items` grows by those of orders that fit.
+    Which orders to lock is read first without locks, and again under them: what is locked, up to
+    the first that is not, is first come first filled.
     """
-    with locked_orders(connection, _fillable(connection, items), also=items) as locked:
-        items |= {stock.item for stock in locked.stock.values() if stock.fill_due}
-        first = takewhile(locked.orders.__contains__, _fillable(connection, items))
-        moves = [
+    with locked_orders(connection, _first_in_line(connection, items), also=items) as locked:
+        items |= {i for order in _fitting(locked) for i in order.needs if locked.stock[i].fill_due}
+        first = takewhile(locked.orders.__contains__, _first_in_line(connection, items))
+        decided = locked.allocate([locked.orders[order_id] for order_id in first])
+        filled = [
             Move(order, "confirmed", "filled after a restock")
-            for order, decision in locked.allocate(map(locked.orders.__getitem__, first))
-            if decision.outcome == "confirmed"
+            for order, decision in decided
+            if decision.blocked_by is None
         ]
-        move_orders(connection, locked, moves, source=source)
+        move_orders(connection, locked, filled, source=source)
+        blocked = [
+            {"position": order.position, "blocked_by": by, "quantity": order.needs[by]}
+            for order, decision in decided
+            if (by := decision.blocked_by) is not None
+        ]
+        connection.run(BLOCK_ORDERS, found=Json(blocked))
         ((more,),) = connection.run(FINISH_FILLING, item=item)
     return bool(more)
 
 
-def _fillable(connection: Connection, items: set[str]) -> list[str]:
-    """Return the ids of the first waiting orders that fit, in order of arrival."""
+def _fitting(locked: Locked) -> list[LockedOrder]:
+    waiting = [order for order in locked.orders.values() if order.status == "backordered"]
+    free = {stock.item: stock.on_hand - stock.reserved for stock in locked.stock.values()}
+    return [o for o in waiting if all(units <= free[item] for item, units in o.needs.items())]
+
+
+def _first_in_line(connection: Connection, items: set[str]) -> list[str]:
+    """Return the ids of the first waiting orders that may fit, in order of arrival."""
     rows = connection.run(SELECT_FILLABLE, items=sorted(items), few=FEW, count=FILL_BATCH)
     return [order_id for (order_id,) in rows]

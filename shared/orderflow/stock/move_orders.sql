@@ -3,7 +3,8 @@
 -- not in the status that it leaves does nothing and is missing from the answer.
 WITH move AS (
   SELECT * FROM jsonb_to_recordset(CAST(:moves AS jsonb)) AS move (
-    position bigint, leaves text, enters text, cause text, events jsonb
+    position bigint, leaves text, enters text, cause text, blocked_by text,
+    blocked_quantity bigint, events jsonb
   )
 ),
 moved AS (
@@ -20,7 +21,8 @@ moved AS (
     END
   FROM move
   WHERE orders.position = move.position AND orders.status = move.leaves
-  RETURNING orders.position, orders.sequence, leaves, enters, cause, events
+  RETURNING
+    orders.position, orders.sequence, leaves, enters, cause, blocked_by, blocked_quantity, events
 ),
 -- What a move does to stock, in units of on hand and reserved for each unit ordered.
 effect (leaves, enters, kind, on_hand, reserved) AS (
@@ -59,8 +61,10 @@ counted AS (
   WHERE stock.item = total.item
 ),
 queued AS (
-  INSERT INTO backorders (item, position, quantity)
-  SELECT item, position, quantity FROM needed WHERE enters = 'backordered'
+  INSERT INTO backorders (item, position, quantity, blocked_by, blocked_quantity)
+  SELECT item, position, quantity, blocked_by, blocked_quantity
+  FROM needed JOIN moved USING (position)
+  WHERE moved.enters = 'backordered'
 ),
 unqueued AS (
   DELETE FROM backorders USING moved

@@ -1,41 +1,39 @@
--- Backorders of some items that fit into what is free now, each looked at alone, first come first.
--- Where few of an item fit, these are read through the index on quantity, however many that don't
--- fit stand before them; where many do, the queue is read from its front until there are enough.
-WITH due AS MATERIALIZED (
-  SELECT item, on_hand - reserved AS free FROM stock
-  WHERE item = ANY(CAST(:items AS text[]))
+-- Backorders of some items that may fit now, first come first: all that do are blocked by an item
+-- that is to be offered. Where few are, these are read through the index on quantity, however many
+-- that don't fit stand before them; where many are, the queue is read from its front.
+WITH queue AS MATERIALIZED (
+  SELECT wanted.item, due.item AS blocked_by, due.on_hand - due.reserved AS free
+  FROM unnest(CAST(:items AS text[])) AS wanted (item)
+  CROSS JOIN stock AS due
+  WHERE due.fill_due
 ),
 few AS MATERIALIZED (
-  SELECT due.item, fitting.position
-  FROM due CROSS JOIN LATERAL (
+  SELECT queue.item, queue.blocked_by, fitting.position
+  FROM queue CROSS JOIN LATERAL (
     SELECT position FROM backorders
-    WHERE backorders.item = due.item AND backorders.quantity <= due.free
-    ORDER BY quantity
+    WHERE backorders.item = queue.item AND backorders.blocked_by = queue.blocked_by
+      AND blocked_quantity <= queue.free
+    ORDER BY blocked_quantity
     LIMIT CAST(:few AS bigint)
   ) AS fitting
 ),
 many AS MATERIALIZED (
-  SELECT item FROM few GROUP BY item HAVING count(*) = CAST(:few AS bigint)
+  SELECT item, blocked_by FROM few GROUP BY item, blocked_by
+  HAVING count(*) = CAST(:few AS bigint)
 ),
 front AS (
-  SELECT position FROM few WHERE item NOT IN (SELECT item FROM many)
+  SELECT position FROM few WHERE (item, blocked_by) NOT IN (SELECT item, blocked_by FROM many)
   UNION
   SELECT first.position
-  FROM due CROSS JOIN LATERAL (
+  FROM queue JOIN many USING (item, blocked_by) CROSS JOIN LATERAL (
     SELECT position FROM backorders
-    WHERE backorders.item = due.item AND backorders.quantity <= due.free
-      AND NOT EXISTS (
-        SELECT FROM short_backorders WHERE short_backorders.position = backorders.position
-      )
+    WHERE backorders.item = queue.item AND backorders.blocked_by = queue.blocked_by
+      AND blocked_quantity <= queue.free
     ORDER BY position
     LIMIT CAST(:count AS bigint)
   ) AS first
-  WHERE due.item IN (SELECT item FROM many)
 )
 SELECT order_id
 FROM front JOIN orders USING (position)
-WHERE NOT EXISTS (
-  SELECT FROM short_backorders WHERE short_backorders.position = front.position
-)
 ORDER BY position
 LIMIT CAST(:count AS bigint);

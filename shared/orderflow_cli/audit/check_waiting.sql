@@ -1,9 +1,13 @@
--- Orders that wait although there is enough of every item, and no item is marked to be offered.
+-- Orders that wait although there is enough of the item that they are said to be blocked by, which
+-- is not marked to be offered; or they do not wait for that item at all.
 WITH difference AS MATERIALIZED (
-  SELECT position
-  FROM backorders JOIN stock USING (item)
-  GROUP BY position
-  HAVING bool_and(quantity <= on_hand - reserved) AND NOT bool_or(fill_due)
+  SELECT DISTINCT waiting.position
+  FROM backorders AS waiting
+  JOIN stock ON stock.item = waiting.blocked_by
+  LEFT JOIN backorders AS blocking
+    ON blocking.position = waiting.position AND blocking.item = waiting.blocked_by
+  WHERE blocking.quantity IS NULL
+    OR blocking.quantity <= on_hand - reserved AND NOT fill_due
 )
 SELECT json_build_object(
   'looked_at', (SELECT count(*) FROM backorders),

@@ -1,5 +1,5 @@
--- Marks locked items of which an order waits that fits, so that sweep has them offered to it. Of
--- what was just repaired it need not fit but for this item: another repair may free the others now.
+-- Marks locked items of which there is enough for an order that is blocked by them, or that was
+-- just repaired, so that sweep has them offered to it.
 UPDATE stock SET fill_due = true
 WHERE item = ANY(CAST(:items AS text[]))
   AND NOT fill_due
@@ -7,11 +7,6 @@ WHERE item = ANY(CAST(:items AS text[]))
     SELECT FROM backorders
     WHERE backorders.item = stock.item
       AND backorders.quantity <= stock.on_hand - stock.reserved
-      AND (
-        stock.item = ANY(CAST(:repaired AS text[]))
-        OR NOT EXISTS (
-          SELECT FROM short_backorders WHERE short_backorders.position = backorders.position
-        )
-      )
+      AND (stock.item = ANY(CAST(:repaired AS text[])) OR backorders.blocked_by = stock.item)
   )
 RETURNING item;

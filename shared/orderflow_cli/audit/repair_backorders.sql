@@ -25,14 +25,15 @@ removed AS (
     AND ordered IS NULL
 ),
 changed AS (
-  UPDATE backorders SET quantity = ordered
+  UPDATE backorders SET
+    quantity = ordered, blocked_by = difference.item, blocked_quantity = ordered
   FROM difference
   WHERE backorders.position = difference.position AND backorders.item = difference.item
     AND ordered IS NOT NULL
 ),
 added AS (
-  INSERT INTO backorders (item, position, quantity)
-  SELECT item, position, ordered FROM difference WHERE queued IS NULL
+  INSERT INTO backorders (item, position, quantity, blocked_by, blocked_quantity)
+  SELECT item, position, ordered, item, ordered FROM difference WHERE queued IS NULL
 )
 SELECT order_id, item, queued, ordered
 FROM difference JOIN orders USING (position)
