@@ -8,7 +8,7 @@ TESTS_AT_ONCE ?= 4
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo test lint check bench chaos
+.PHONY: help install up demo test lint check bench chaos contracts
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
@@ -39,6 +39,9 @@ chaos: $(INSTALLED) ## 100 faults at random under load, on both brokers (ARGS="-
 
 bench: $(INSTALLED) ## speed, as ratios measured side by side; ARGS=gateway or ARGS=audit: of that
 	@$(RUN) -m tests.bench $(ARGS)
+
+contracts: $(INSTALLED) ## infra/contracts from the models; refuses what breaks callers (ARGS=--breaking)
+	@$(RUN) -m orderflow_cli contracts $(ARGS)
 
 $(INSTALLED): requirements.lock pyproject.toml infra/knative_local/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

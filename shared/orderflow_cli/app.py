@@ -23,6 +23,7 @@ from orderflow_cli.addresses import (
 )
 from orderflow_cli.audit.repair import signed
 from orderflow_cli.commands.audit import audit_command
+from orderflow_cli.commands.contracts import contracts_command
 from orderflow_cli.commands.dead_letters import app as dead_letters
 from orderflow_cli.commands.explain import explain_command
 from orderflow_cli.commands.retry import retry_command
@@ -30,7 +31,7 @@ from orderflow_cli.database import open_database
 from orderflow_cli.demo.run import demo as run_demo
 from orderflow_cli.options import DATA, AsJson, Data, Kafka, Port, Postgres, Project
 from orderflow_cli.output import say, say_json, say_table
-from orderflow_cli.project import groups_of, kafka_sources, topics_of
+from orderflow_cli.project import groups_of, kafka_sources, project_folder, topics_of
 from orderflow_cli.stack import serve
 from orderflow_cli.topics import create_topics, lag
 
@@ -133,6 +134,18 @@ def audit(
     """Prove from the database, while it is in use, that all adds up; exit 1 if it does not."""
     signature = signed(by) if repair else None
     if not audit_command(database_address(data, postgres), by=signature, as_json=as_json):
+        raise typer.Exit(1)
+
+
+@app.command()
+def contracts(
+    project: Project = None,
+    breaking: Annotated[
+        bool, typer.Option("--breaking", help="Also what breaks callers or readers.")
+    ] = False,
+) -> None:
+    """Write OpenAPI, AsyncAPI and the events' JSON Schemas from the models."""
+    if not contracts_command(project_folder(project), breaking=breaking):
         raise typer.Exit(1)
 
 

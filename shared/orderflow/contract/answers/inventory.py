@@ -1,0 +1,80 @@
+"""Answers about stock."""
+
+from typing import Literal
+
+from pydantic import AwareDatetime
+from typing_extensions import TypedDict
+
+from orderflow.contract.answers.orders import Count
+
+
+class ChangeAccepted(TypedDict):
+    """The change is stored; the message says whether Kafka has its event."""
+
+    message: str
+    change_id: str
+
+
+class Figures(TypedDict):
+    """An item's stock: `available` is on hand and not reserved, `short` the opposite."""
+
+    item: str
+    on_hand: Count
+    reserved: Count
+    available: Count
+    short: Count
+
+
+class Backordered(TypedDict):
+    """Who waits for an item; `more` if not all were counted."""
+
+    orders: Count
+    units: Count
+    more: bool
+
+
+class Movement(TypedDict):
+    """An entry of an item's ledger."""
+
+    entry: Count
+    kind: Literal["count", "adjust", "reserve", "release", "ship", "repair"]
+    on_hand_change: int
+    reserved_change: int
+    order_id: str | None
+    change_id: str | None
+    reason: str | None
+    occurred_at: AwareDatetime
+    recorded_at: AwareDatetime
+
+
+class RefusedChange(TypedDict):
+    """A difference that would have brought on hand below zero."""
+
+    change_id: str
+    adjust: int
+    reason: str | None
+    occurred_at: AwareDatetime
+
+
+class OneItem(Figures):
+    """An item with who waits for it, a page of its ledger, and what was refused lately."""
+
+    counted_at: AwareDatetime | None
+    backordered: Backordered
+    ledger: list[Movement]
+    refused_changes: list[RefusedChange]
+
+
+class InventoryChange(TypedDict):
+    """A change and what became of it; `why` if it was not applied."""
+
+    change_id: str
+    item: str
+    stock: Count | None
+    adjust: int | None
+    reason: str | None
+    status: Literal["pending", "applied", "superseded", "refused"]
+    why: str | None
+    occurred_at: AwareDatetime
+    received_at: AwareDatetime
+    applied_at: AwareDatetime | None

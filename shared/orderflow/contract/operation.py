@@ -1,0 +1,56 @@
+"""What a row of the table of operations says."""
+
+from typing import Any, NamedTuple
+
+from orderflow.auth.caller import Scope
+from orderflow.dead_letters.selections import LetterId
+from orderflow.http.pagination import Page
+from orderflow.models import ChangeId, Item, OrderId
+
+JSON, NDJSON, HTML = "application/json", "application/x-ndjson", "text/html"
+
+
+class Answer(NamedTuple):
+    """An answer that is no problem: its type, and by media type where it is not JSON alone."""
+
+    status: int
+    what: str
+    model: Any = None
+    headers: tuple[str, ...] = ()
+    media: tuple[str, ...] = (JSON,)
+
+
+class Operation(NamedTuple):
+    """A row: what is called, what it takes, and what it answers besides what all of them do.
+
+    `scope` is what a token must have; None: no token is asked for.
+    """
+
+    name: str
+    call: str
+    summary: str
+    scope: Scope | None
+    answers: tuple[Answer, ...]
+    problems: tuple[int, ...] = ()
+    body: Any = None
+    query: type[Page] | None = None
+    headers: tuple[str, ...] = ()
+
+    @property
+    def method(self) -> str:
+        """The method, in capitals."""
+        return self.call.split()[0]
+
+    @property
+    def path(self) -> str:
+        """The path, with its parameters in braces."""
+        return self.call.split()[1]
+
+
+PATH_PARAMETERS: dict[str, Any] = {
+    "order_id": OrderId,
+    "item": Item,
+    "change_id": ChangeId,
+    "letter_id": LetterId,
+    "type": str,
+}

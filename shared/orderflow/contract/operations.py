@@ -1,0 +1,158 @@
+"""What the HTTP API can be asked: the one table that its documents are made from."""
+
+from orderflow.contract.answers.dead_letters import (
+    ListedLetter,
+    OneLetter,
+    RecordedRedrive,
+    Redriven,
+)
+from orderflow.contract.answers.inventory import ChangeAccepted, Figures, InventoryChange, OneItem
+from orderflow.contract.answers.orders import ListedOrder, OneOrder, OrderAccepted, OrderChanged
+from orderflow.contract.operation import JSON, NDJSON, Answer, Operation
+from orderflow.dead_letters.selections import (
+    DiscardLetters,
+    LetterPage,
+    RedriveLetters,
+    RedrivePage,
+)
+from orderflow.http.pagination import Page
+from orderflow.models import ChangeInventory, ChangeOrder, PlaceOrder
+from orderflow.orders.lists import OrderPage
+
+BODY = (400, 408, 413, 415, 422)  # whatever takes a body
+EVERY = (400, 414, 431, 503, 504)  # whatever goes through the gateway
+TOKEN = (401, 403)  # whatever needs a token
+PAGED, REPEATED = ("Link",), ("Location", "Idempotent-Replayed")
+
+OPERATIONS = (
+    Operation(
+        "place_order",
+        "POST /order",
+        "Place an order",
+        "orders:write",
+        (
+            Answer(201, "The order is stored.", OrderAccepted, ("Location",)),
+            Answer(200, "It was stored before: the first answer again.", OrderAccepted, REPEATED),
+        ),
+        (*BODY, 409),
+        body=PlaceOrder,
+        headers=("Idempotency-Key", "traceparent"),
+    ),
+    Operation(
+        "list_orders",
+        "GET /orders",
+        "List orders, newest first",
+        "orders:read",
+        (
+            Answer(
+                200,
+                "A page; as NDJSON every match, one a line.",
+                list[ListedOrder],
+                PAGED,
+                (JSON, NDJSON),
+            ),
+        ),
+        (422,),
+        query=OrderPage,
+    ),
+    Operation(
+        "get_order",
+        "GET /order/{order_id}",
+        "Show an order, its history and why it waits",
+        "orders:read",
+        (Answer(200, "The order.", OneOrder),),
+        (404,),
+    ),
+    Operation(
+        "change_order",
+        "PATCH /order/{order_id}",
+        "Cancel an order or mark it shipped",
+        "orders:write",
+        (Answer(200, "The order has this status now.", OrderChanged, ("Idempotent-Replayed",)),),
+        (*BODY, 404, 409),
+        body=ChangeOrder,
+    ),
+    Operation(
+        "change_inventory",
+        "POST /inventory",
+        "Tell a count of an item, or a difference",
+        "inventory:write",
+        (Answer(202, "The change is stored and will be applied.", ChangeAccepted, REPEATED),),
+        (*BODY, 409),
+        body=ChangeInventory,
+        headers=("traceparent",),
+    ),
+    Operation(
+        "list_inventory",
+        "GET /inventory",
+        "List items by name",
+        "inventory:read",
+        (Answer(200, "A page.", list[Figures], PAGED),),
+        (422,),
+        query=Page,
+    ),
+    Operation(
+        "get_item",
+        "GET /inventory/{item}",
+        "Show an item and a page of its ledger, newest first",
+        "inventory:read",
+        (Answer(200, "The item.", OneItem, PAGED),),
+        (404, 422),
+        query=Page,
+    ),
+    Operation(
+        "get_inventory_change",
+        "GET /inventory/changes/{change_id}",
+        "Show what became of a change",
+        "inventory:read",
+        (Answer(200, "The change.", InventoryChange),),
+        (404, 422),
+    ),
+    Operation(
+        "list_dead_letters",
+        "GET /dead-letters",
+        "List events that no function could process, what failed last first",
+        "operations",
+        (Answer(200, "A page.", list[ListedLetter], PAGED),),
+        (422,),
+        query=LetterPage,
+    ),
+    Operation(
+        "get_dead_letter",
+        "GET /dead-letters/{letter_id}",
+        "Show a dead letter and its event",
+        "operations",
+        (Answer(200, "The letter.", OneLetter),),
+        (404,),
+    ),
+    Operation(
+        "redrive_dead_letters",
+        "POST /dead-letters/redrive",
+        "Send dead letters again",
+        "operations",
+        (
+            Answer(202, "They are scheduled.", Redriven),
+            Answer(200, "There is nothing to send, or it was a dry run.", Redriven),
+        ),
+        (*BODY, 404, 409),
+        body=RedriveLetters,
+    ),
+    Operation(
+        "discard_dead_letters",
+        "POST /dead-letters/discard",
+        "Discard dead letters",
+        "operations",
+        (Answer(200, "They are discarded, or it was a dry run.", Redriven),),
+        (*BODY, 404, 409),
+        body=DiscardLetters,
+    ),
+    Operation(
+        "list_redrives",
+        "GET /dead-letters/redrives",
+        "List who had letters sent again or discarded, newest first",
+        "operations",
+        (Answer(200, "A page.", list[RecordedRedrive], PAGED),),
+        (422,),
+        query=RedrivePage,
+    ),
+)

@@ -1,0 +1,132 @@
+"""Every type of problem: what it means to a caller, and what to do about it."""
+
+from typing import Annotated, NamedTuple, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from orderflow import errors
+from orderflow.errors import OrderFlowError
+
+ABOUT_BLANK = "about:blank"  # a problem of the gateway's that its status says all about
+
+
+class FieldFault(TypedDict):
+    """What is wrong with one field."""
+
+    field: str
+    message: str
+
+
+class Problem(TypedDict):
+    """An error (RFC 9457). `type` never changes its meaning; `detail` is for people."""
+
+    type: Annotated[str, Field(json_schema_extra={"format": "uri-reference"})]
+    title: str
+    status: Annotated[int, Field(ge=400, le=599)]
+    detail: str
+    errors: NotRequired[list[FieldFault]]
+
+
+# By slug: what it means, and what to do.
+TOLD = {
+    "malformed-json": (
+        "The body is not JSON.",
+        "Send one JSON object in UTF-8. The detail says where reading it ended.",
+    ),
+    "malformed-path": (
+        "The path can be read in more than one way, or names what can't be.",
+        "Percent-encode names as UTF-8; a slash in one is %2F, a percent sign %25.",
+    ),
+    "unauthorized": (
+        "There is no bearer token, or one that is not taken: expired, or of another issuer.",
+        "Get a token from your issuer and send it as Authorization: Bearer TOKEN.",
+    ),
+    "forbidden": (
+        "The token is good and lacks a scope; WWW-Authenticate names it.",
+        "Ask for a token with that scope. Another try with this one has the same answer.",
+    ),
+    "not-found": (
+        "There is no such thing, or it is someone else's.",
+        "Check the id. A slash in a name goes into a path as %2F.",
+    ),
+    "method-not-allowed": (
+        "The path exists, and this method on it doesn't.",
+        "Use one of the methods that the header Allow names.",
+    ),
+    "body-too-slow": (
+        "The body did not arrive within 10 seconds, so nothing was done.",
+        "Send it again, over a faster line or in smaller parts.",
+    ),
+    "conflict": (
+        "What is stored forbids it: the id is taken by another body, or the order can't move so.",
+        "Read what is stored; the detail says what it can become. Use a new id for a new thing.",
+    ),
+    "body-too-large": (
+        "The body is over 256 KiB.",
+        "Send less at once; an order has at most 100 lines.",
+    ),
+    "not-json": (
+        "The content type says that the body is not JSON.",
+        "Send Content-Type: application/json.",
+    ),
+    "invalid-input": (
+        "A field, a parameter or a header is wrong; errors names each, with what is wrong with it.",
+        "Correct the fields that are named. The same request will have the same answer.",
+    ),
+    "given-up": (
+        "An event failed too often; only deliveries of events are answered so.",
+        "Find out why it failed, mend that, and redrive it from the dead letters.",
+    ),
+    "internal": (
+        "A fault of ours. Whether the request took effect is not known.",
+        "Send it again under the same id or Idempotency-Key: what was done is not done twice.",
+    ),
+    "unavailable": (
+        "It can't be answered now.",
+        "Send it again after as many seconds as Retry-After says, under the same id.",
+    ),
+    "queue-full": (
+        "More callers wait than one process holds; nothing was done.",
+        "Send it again after as many seconds as Retry-After says, and fewer at once.",
+    ),
+    "database-away": (
+        "PostgreSQL does not answer. Whether the request took effect may not be known.",
+        "Send it again after as many seconds as Retry-After says, under the same id.",
+    ),
+}
+# What the gateway answers by itself, as `about:blank` of its status.
+GATEWAY = {
+    400: "The request is not HTTP as it is understood here.",
+    404: "No route has this path.",
+    414: "The path with its query is longer than 8 KiB.",
+    431: "The request's head is too large.",
+    503: "The function is not there; nothing was sent to it, or it ended before it answered.",
+    504: "The function did not answer in time.",
+}
+
+
+class ProblemType(NamedTuple):
+    """A type of problem; its URI is `/problems/<slug>`."""
+
+    slug: str
+    status: int
+    title: str
+    meaning: str
+    remedy: str
+
+    @property
+    def uri(self) -> str:
+        """What a problem has as its `type`."""
+        return f"/problems/{self.slug}"
+
+
+def problem_types() -> list[ProblemType]:
+    """Return a row for each type of `orderflow.errors`, by status."""
+    raised = {
+        error.slug: (error.status, error.title)
+        for error in vars(errors).values()
+        if isinstance(error, type) and issubclass(error, OrderFlowError)
+    }
+    rows = [ProblemType(slug, *raised[slug], *TOLD[slug]) for slug in raised if slug in TOLD]
+    return sorted(rows, key=lambda row: (row.status, row.slug))

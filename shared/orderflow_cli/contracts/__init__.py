@@ -1,0 +1,1 @@
+"""The contract as files, and what a change of it would break."""
