@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 
 from knative_local.gateway.command import gateway_command
+from knative_local.gateway.protocol import MAX_CALLERS
 from knative_local.ports import LOOPBACK, accepts, free_port
+from orderflow.server.admission import raise_open_file_limit
 from tests.support.local_runtime import ROUTE, service
 from tests.support.waiting import eventually
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n%b\r\nok"
 KEEPS, CLOSES = ANSWER % b"", ANSWER % b"Connection: close\r\n"
+OTHERS = 200  # calls that find every place taken
 ENDS = b""  # the connection ends without a byte of an answer
 
 
@@ -110,6 +113,38 @@ async def test_request_that_cannot_be_sent_again_is_a_503_that_says_when(
     assert status == 503
     assert b"retry-after: 1" in head.lower()
     assert script.seen == [1, 1]
+
+
+async def test_who_has_been_silent_longest_makes_way_for_a_new_caller(tmp_path: Path) -> None:
+    raise_open_file_limit()
+    release, answers = asyncio.Event(), list[int]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await reader.read(65536):
+            if b"/slow" in head:
+                await release.wait()
+            writer.write(KEEPS)
+
+    async with await asyncio.start_server(serve, LOOPBACK, 0) as server:
+        url = "http://{}:{}".format(*server.sockets[0].getsockname())
+        with gateway_to(url, tmp_path, timeout_seconds=60) as port:
+            busy = await asyncio.open_connection(LOOPBACK, port)
+            busy[1].write(b"GET /slow HTTP/1.1\r\nHost: h\r\n\r\n")
+            silent = [await asyncio.open_connection(LOOPBACK, port) for _ in range(MAX_CALLERS)]
+            dribbling = [await asyncio.open_connection(LOOPBACK, port) for _ in range(100)]
+            for _, writer in dribbling:
+                writer.write(b"GET /headers HTTP/1.1\r\nX")
+
+            answers += [(await call(port, "GET"))[0] for _ in range(OTHERS)]
+            told = await silent[0][0].readuntil(b"\r\n")
+            release.set()
+            in_time = await busy[0].readuntil(b"\r\n")
+            for _, writer in (busy, *silent, *dribbling):
+                writer.close()
+
+    assert answers == [200] * OTHERS
+    assert told.split()[1] == b"503"
+    assert in_time.split()[1] == b"200"
 
 
 async def test_no_request_is_sent_a_third_time(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ absolute target, which goes before the header's (RFC 9112, section 3.2.2).
 
 import asyncio
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -34,8 +34,11 @@ _TOO_LARGE = {
 class BoundedProtocol(HttpToolsProtocol):
     """A caller's connection; the methods named on_* are called by the parser."""
 
+    # Those of whom a head is awaited, for the longest time first. A process has one server.
+    _idle: ClassVar[dict["BoundedProtocol", None]] = {}
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Answer at once if there are too many."""
+        """Let it take the place of who has been idle longest if there are too many."""
         super().connection_made(transport)
         self._ending = self._in_head = False
         self._head_bytes = 0
@@ -43,7 +46,23 @@ class BoundedProtocol(HttpToolsProtocol):
         self._late: asyncio.TimerHandle | None = None
         self._expect_head()
         if len(self.connections) > MAX_CALLERS:
-            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, f"{MAX_CALLERS} connections are open")
+            oldest = next((caller for caller in self._idle if caller.is_idle), self)
+            oldest.make_way()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the caller waits for no answer."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def make_way(self) -> None:
+        """End the connection; who has not asked anything yet is told."""
+        if self.cycle is None:
+            detail = f"{MAX_CALLERS} others are connected, and this caller has asked nothing yet"
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, detail)
+        else:
+            self.connections.discard(self)
+            self.transport.close()
+        self._idle.pop(self, None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting for a head."""
@@ -61,13 +80,11 @@ class BoundedProtocol(HttpToolsProtocol):
         elif self._head_bytes > MAX_HEAD_BYTES:
             fault = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
             self._refuse(fault, _TOO_LARGE[fault])
-        if self._late is None and (self.cycle is None or self.cycle.response_complete):
-            self._expect_head()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP, once what came before it is answered."""
         cycle, detail = self.cycle, _TOO_LARGE.get(self._fault, f"not understood: {msg}")
-        if cycle is None or cycle.response_complete:
+        if self.is_idle:
             self._refuse(self._fault, detail)
         elif not cycle.more_body:
             self._ending, cycle.keep_alive = True, False
@@ -108,6 +125,12 @@ class BoundedProtocol(HttpToolsProtocol):
         if len(self.pipeline) > MAX_PIPELINED:
             self.transport.abort()
 
+    def on_response_complete(self) -> None:
+        """An answer is sent."""
+        super().on_response_complete()
+        if self._late is None and not self.transport.is_closing():
+            self._expect_head()
+
     def _stop_parsing(self, fault: HTTPStatus) -> None:
         self._fault = fault
         raise ValueError(fault)  # ends in send_400_response
@@ -120,6 +143,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
         self._ending = True
+        self.connections.discard(self)  # it takes nobody's place while it lingers
         if self.transport.is_closing():
             return
         self.transport.write(problem_bytes(status, detail))
@@ -127,14 +151,16 @@ class BoundedProtocol(HttpToolsProtocol):
         self.loop.call_later(LINGER_S, self.transport.abort)
 
     def _expect_head(self) -> None:
+        self._idle[self] = None
         self._late = self.loop.call_later(HEAD_WITHIN_S, self._head_is_late)
 
     def _head_is_there(self) -> None:
+        self._idle.pop(self, None)
         if self._late is not None:
             self._late.cancel()
             self._late = None
 
     def _head_is_late(self) -> None:
         self._late = None
-        if self.cycle is None or self.cycle.response_complete:
+        if self.is_idle:
             self.transport.close()
