@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
-from knative_local.manifests.kafka_source import KafkaSource
 from knative_local.manifests.loader import load_manifests
+from knative_local.manifests.sources import KafkaSource
 from orderflow.errors import ConfigurationError
 from orderflow_cli.topics import TOPICS
 

@@ -7,8 +7,7 @@ import pytest
 import yaml
 
 from knative_local.manifests.base import duration_ms
-from knative_local.manifests.documents import ManifestError
-from knative_local.manifests.loader import Manifests, load_manifests
+from knative_local.manifests.loader import ManifestError, Manifests, load_manifests
 
 Document = dict[str, Any]
 
@@ -114,7 +113,7 @@ def test_defaults_are_those_of_knative(tmp_path: Path) -> None:
         (make_source(consumers=-1), "spec.consumers: "),
         (make_source(net={"tls": {"enable": True}}), "spec.net: TLS and SASL"),
         (make_source(delivery={"retryAfterMax": "PT1S"}), "spec.delivery.retryAfterMax: Knative's"),
-        (make_source(delivery={"backoffDelay": "PT0.09S"}), "backoffDelay: under PT0.1S is zero"),
+        (make_source(delivery={"backoffDelay": "PT0.09S"}), "backoffDelay: 0 ms, as Knative reads"),
         (make_source(delivery={"timeout": "10s"}), "spec.delivery.timeout: '10s' is not"),
         (make_source(delivery={"timeout": 10}), "spec.delivery.timeout: 10 is not"),
         (make_source(sink={}), "spec.sink: needs ref or uri"),
@@ -124,20 +123,21 @@ def test_defaults_are_those_of_knative(tmp_path: Path) -> None:
         (make_source(ceOverrides={"extensions": {"Env": "x"}}), "spec.ceOverrides.extensions.Env"),
         (
             make_source(ceOverrides={"extensions": {"type": "x"}}),
-            "spec.ceOverrides.extensions: type is",
+            "spec.ceOverrides.extensions.type.[key]: type is",
         ),
         (make_ping(schedule="@every 1s"), "spec.schedule: "),
         (make_ping(schedule="* * * *"), "spec.schedule: "),
-        (make_ping(timezone="Mars/Base"), "spec.timezone: 'Mars/Base' is no"),
+        (make_ping(timezone="Mars/Base"), "spec.timezone: invalid timezone: Mars"),
         (make_ping(data="x", dataBase64="eA=="), "spec: data and dataBase64"),
         (make_ping(data="[1]", contentType="application/json"), "spec: data of content type"),
         (
             make_service(env=[{"name": "PORT", "value": "1"}]),
-            "containers[0].env[0]: PORT is set by",
+            "containers[0].env[0].name: PORT is set by",
         ),
         (make_service(env=[{"name": "A", "value": 1}]), "containers[0].env[0].value: "),
-        (make_service(ports=[{"containerPort": 8012}]), "ports[0]: port 8012 is reserved"),
+        (make_service(ports=[{"containerPort": 8012}]), "ports[0].containerPort: 8012 is reserved"),
         (make_service(lifecycle={}), "containers[0].lifecycle: unknown field"),
+        (make_service(image_pull_policy="Always"), ".image_pull_policy: unknown field"),
         (make_route(), "spec.rules[0].backendRefs[0]: no Service orders"),
         (make_route(filters=[]), "spec.rules[0].filters: unknown field"),
         ({"apiVersion": "v1", "kind": "Pod"}, "kind: v1 Pod is not served"),

@@ -13,7 +13,7 @@ from knative_local.delivery import sender
 from knative_local.delivery.ping_source import ping_event, ping_sender, ticks
 from knative_local.http_client.client import Client
 from knative_local.http_client.connection import Response, TransportError
-from knative_local.manifests.ping_source import PingSource
+from knative_local.manifests.sources import PingSource
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 

@@ -21,7 +21,7 @@ from knative_local.delivery.sender import (
 from knative_local.delivery.sink import TOKEN_VARIABLE, Target, target
 from knative_local.http_client.connection import Response
 from knative_local.manifests.base import Destination
-from knative_local.manifests.kafka_source import Delivery
+from knative_local.manifests.sources import Delivery
 
 NAMED = Target(address="http://127.0.0.1:1", name="http://orders.shop.svc.cluster.local")
 
@@ -65,7 +65,7 @@ async def serving(script: list[Any]) -> AsyncIterator[tuple[Server, str]]:
 
 
 def make_delivery(**changes: Any) -> Delivery:
-    defaults: dict[str, Any] = {"retry": 5, "backoff_policy": "linear", "backoffDelay": "PT0.1S"}
+    defaults: dict[str, Any] = {"retry": 5, "backoffPolicy": "linear", "backoffDelay": "PT0.1S"}
     return Delivery.model_validate({**defaults, **changes})
 
 
@@ -120,7 +120,7 @@ def test_classes_of_status() -> None:
 
 @pytest.mark.parametrize(("policy", "millis"), [("linear", 500), ("exponential", 3200)])
 def test_fifth_wait(policy: str, millis: int) -> None:
-    assert wait_ms(make_delivery(backoff_policy=policy), 5) == millis
+    assert wait_ms(make_delivery(backoffPolicy=policy), 5) == millis
 
 
 def test_dead_letter_tells_of_the_answer() -> None:

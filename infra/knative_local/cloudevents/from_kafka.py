@@ -17,7 +17,7 @@ from typing import Protocol
 from knative_local.cloudevents.event import Event, trace_headers
 from knative_local.cloudevents.java_text import double_text, float_text
 from knative_local.cloudevents.kafka_binding import cloudevent
-from knative_local.manifests.kafka_source import KeyType
+from knative_local.manifests.sources import KeyType
 
 _NOT_IN_NAME = re.compile(r"[^a-z0-9]")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

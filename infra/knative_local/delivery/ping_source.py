@@ -9,7 +9,6 @@ import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
@@ -18,9 +17,8 @@ from knative_local.cloudevents.event import Event
 from knative_local.delivery.sender import Sender
 from knative_local.delivery.sink import target
 from knative_local.json_log import log
-from knative_local.manifests.kafka_source import Delivery
 from knative_local.manifests.loader import find, load_manifests
-from knative_local.manifests.ping_source import PingSource
+from knative_local.manifests.sources import Delivery, PingSource
 
 RETRIED = frozenset({404, 413, 425, 429, 502, 503, 504})  # sdk-go's default; 500 is not in it
 # Waits double from 0.1 s. Knative has no timeout (K_SINK_TIMEOUT -1); none may hang for ever here.
@@ -45,7 +43,7 @@ def ping_event(source: PingSource, event_id: str, now: datetime) -> Event:
 
 def ticks(source: PingSource, start: datetime) -> Iterator[datetime]:
     """Times after `start` at which the source fires, in its own time zone."""
-    zone = ZoneInfo(source.spec.timezone)
+    zone = source.spec.timezone
     yield from CronSim(source.spec.schedule, start.astimezone(zone))
 
 

@@ -15,7 +15,7 @@ from knative_local.delivery.sink import Target
 from knative_local.http_client.client import Client
 from knative_local.http_client.connection import KEPT_BODY_BYTES, Response, TransportError
 from knative_local.json_log import log
-from knative_local.manifests.kafka_source import Delivery
+from knative_local.manifests.sources import Delivery
 
 _RETRIED_BELOW_500 = frozenset({404, 408, 409, 429})
 _EXTENSION = re.compile(r"[a-z0-9]+")

@@ -9,8 +9,8 @@ from knative_local.child import child_parser, exit_status, stop_event
 from knative_local.delivery.sender import Dispatcher, Sender
 from knative_local.delivery.sink import target
 from knative_local.kafka_source.dispatcher import SourceDispatcher, announce_ready
-from knative_local.manifests.kafka_source import KafkaSource
 from knative_local.manifests.loader import find, load_manifests
+from knative_local.manifests.sources import KafkaSource
 
 
 async def _run(source: KafkaSource, kafka: str | None, resolve: Mapping[str, str]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from knative_local.child import child_command
-from knative_local.manifests.kafka_source import KafkaSource
+from knative_local.manifests.sources import KafkaSource
 
 READY_EVENT = "source.ready"
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from knative_local.delivery.sender import wait_ms
 from knative_local.kafka_source.in_flight import POLL_RECORDS
-from knative_local.manifests.kafka_source import Delivery, KafkaSource
+from knative_local.manifests.sources import Delivery, KafkaSource
 
 # librdkafka refuses more than a day, where Kafka's Java client allows 2^31-1 ms.
 MAX_POLL_INTERVAL_MS = 86_400_000

@@ -16,7 +16,7 @@ from knative_local.kafka_source.consumer import KafkaReader
 from knative_local.kafka_source.consumer_config import consumer_settings
 from knative_local.kafka_source.in_flight import Item, Work
 from knative_local.kafka_source.offsets import Offsets, Partition
-from knative_local.manifests.kafka_source import KafkaSource
+from knative_local.manifests.sources import KafkaSource
 
 COMMIT_EVERY_S = 5.0  # auto.commit.interval.ms of Knative's source data plane
 ORDERED_TICK_S = 0.2  # OrderedConsumerVerticle polls once a tick

@@ -1,28 +1,18 @@
 """What every manifest kind shares: strict reading, metadata, destinations and durations."""
 
 import re
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from collections.abc import Collection
+from typing import Annotated, Any, Literal
 from urllib.parse import urljoin, urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 # RFC 1123 label, the rule of Kubernetes for names of Services and Namespaces.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
 # Objects that give no DNS label to anyone may be longer and hold dots (RFC 1123 subdomain).
 LongName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
-# Knative's Java builder takes only these characters in an extension name: an upper-case letter,
-# which the webhook lets through, would block the partition for ever.
-ExtensionName = Annotated[str, Field(pattern=r"^[a-z0-9]+$")]
-Int32 = Annotated[int, Field(ge=0, le=2**31 - 1)]
-# An override of one of these would make Knative send the header twice.
-CORE_ATTRIBUTES = frozenset(
-    ["specversion", "id", "source", "type", "subject", "time", "dataschema", "datacontenttype"]
-)
-# Each Service that an object refers to: the field that does so, name and namespace.
-ServiceRefs = Iterator[tuple[str, str, str | None]]
-
+Port = Annotated[int, Field(ge=1, le=65535)]
 _NUMBER = r"(\d+(?:[.,]\d+)?)"
 _DURATION = re.compile(
     rf"^[+-]?P(?=.)(?:{_NUMBER}Y)?(?:{_NUMBER}M)?(?:{_NUMBER}W)?(?:{_NUMBER}D)?"
@@ -52,21 +42,38 @@ def duration_ms(text: str) -> int:
 DurationMs = Annotated[int, BeforeValidator(duration_ms)]
 
 
+def none_of(values: Collection[Any], reason: str) -> AfterValidator:
+    """Refuse these values, each for the same reason."""
+
+    def check(value: Any) -> Any:
+        if value in values:
+            raise ValueError(f"{value} {reason}")
+        return value
+
+    return AfterValidator(check)
+
+
 class Strict(BaseModel):
     """A model that refuses what it does not know, spelt as Kubernetes does (camelCase)."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, alias_generator=to_camel, populate_by_name=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel)
 
 
 class Metadata(Strict):
-    """Name, namespace (`default` when absent), labels and annotations of an object."""
+    """Name, namespace, labels and annotations; what is `Any` a server adds and kubectl prints."""
 
     name: LongName
     namespace: Name = "default"
     labels: dict[str, str] = Field(default_factory=dict)
     annotations: dict[str, str] = Field(default_factory=dict)
+    creation_timestamp: Any = None
+    finalizers: Any = None
+    generation: Any = None
+    managed_fields: Any = None
+    owner_references: Any = None
+    resource_version: Any = None
+    self_link: Any = None
+    uid: Any = None
 
 
 class Resource(Strict):
@@ -75,6 +82,7 @@ class Resource(Strict):
     api_version: str
     kind: str
     metadata: Metadata
+    status: Any = None  # which a server adds
 
     @property
     def name(self) -> str:
@@ -86,18 +94,19 @@ class Resource(Strict):
         """The object's namespace."""
         return self.metadata.namespace
 
-    def services(self) -> ServiceRefs:
-        """Each Service it refers to."""
-        yield from ()
+
+class ServiceName(Strict):
+    """A Service; without a namespace, one in that of the object that names it."""
+
+    name: Name
+    namespace: Name | None = None
 
 
-class Reference(Strict):
+class Reference(ServiceName):
     """A sink named by object: here only a Knative Service can be one."""
 
     api_version: Literal["serving.knative.dev/v1"]
     kind: Literal["Service"]
-    name: Name
-    namespace: Name | None = None
 
 
 class Destination(Strict):
@@ -128,21 +137,3 @@ class Destination(Strict):
         owner = self.ref.namespace or namespace
         root = base or f"http://{self.ref.name}.{owner}.svc.cluster.local"
         return urljoin(root, self.uri) if self.uri else root
-
-    def services(self, field: str) -> ServiceRefs:
-        """The Service it names, if it does, with the field of the object that holds it."""
-        if self.ref is not None:
-            yield f"{field}.ref", self.ref.name, self.ref.namespace
-
-
-class CloudEventOverrides(Strict):
-    """Extensions set on every event, over those it brings (`duck/v1.CloudEventOverrides`)."""
-
-    extensions: dict[ExtensionName, str] = Field(default_factory=dict)
-
-    @field_validator("extensions")
-    @classmethod
-    def _no_attribute(cls, extensions: dict[str, str]) -> dict[str, str]:
-        if taken := extensions.keys() & CORE_ATTRIBUTES:
-            raise ValueError(f"{min(taken)} is an attribute, not an extension")
-        return extensions

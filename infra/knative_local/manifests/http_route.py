@@ -4,8 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from knative_local.manifests.base import Name, Resource, ServiceRefs, Strict
-from knative_local.manifests.container import Port
+from knative_local.manifests.base import Name, Port, Resource, ServiceName, Strict
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"]
 
@@ -24,13 +23,11 @@ class RouteMatch(Strict):
     method: Method | None = None
 
 
-class BackendRef(Strict):
+class BackendRef(ServiceName):
     """The Service that answers; with one alone, any weight means all."""
 
     group: Literal[""] = ""
     kind: Literal["Service"] = "Service"
-    name: Name
-    namespace: Name | None = None
     port: Port
     weight: Annotated[int, Field(ge=1)] = 1
 
@@ -55,9 +52,3 @@ class HTTPRoute(Resource):
     """Routes of the gateway."""
 
     spec: RouteSpec
-
-    def services(self) -> ServiceRefs:
-        """The Service behind each rule."""
-        for index, rule in enumerate(self.spec.rules):
-            backend = rule.backend_refs[0]
-            yield f"spec.rules[{index}].backendRefs[0]", backend.name, backend.namespace

@@ -7,19 +7,20 @@ annotations and an HTTPRoute's `parentRefs`; so is what the API server itself ad
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic.alias_generators import to_camel
 
-from knative_local.manifests.base import Resource
-from knative_local.manifests.documents import ManifestError, documents
+from knative_local.errors import LocalRuntimeError
+from knative_local.manifests.base import Resource, ServiceName
 from knative_local.manifests.http_route import HTTPRoute
-from knative_local.manifests.kafka_source import KafkaSource
-from knative_local.manifests.ping_source import PingSource
 from knative_local.manifests.service import ClusterOnly, ConfigMap, Secret, Service
+from knative_local.manifests.sources import KafkaSource, PingSource
 
 KINDS: dict[tuple[str, str], type[Resource]] = {
     ("serving.knative.dev/v1", "Service"): Service,
@@ -31,11 +32,6 @@ KINDS: dict[tuple[str, str], type[Resource]] = {
     ("v1", "Namespace"): ClusterOnly,
     ("v1", "ServiceAccount"): ClusterOnly,
 }
-# What a server adds to an object's metadata, and `kubectl get -o yaml` prints.
-SERVER_SET = (
-    *("creationTimestamp", "finalizers", "generation", "managedFields"),
-    *("ownerReferences", "resourceVersion", "selfLink", "uid"),
-)
 # Known fields that need a cluster: they deserve a reason rather than "unknown field".
 NOT_HONOURED = {
     "retryAfterMax": "Knative's Kafka dispatcher never reads it",
@@ -45,6 +41,10 @@ NOT_HONOURED = {
 }
 
 R = TypeVar("R", bound=Resource)
+
+
+class ManifestError(LocalRuntimeError):
+    """A manifest that cannot be honoured: `file: document n (Kind/name): path: reason`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Manifests:
 def load_manifests(paths: Sequence[Path]) -> Manifests:
     """Read files and folders; raises ManifestError."""
     objects: dict[tuple[str, str, str], tuple[str, Resource]] = {}
-    for where, document in documents(paths):
+    for where, document in _documents(paths):
         found = _parse(where, document)
         key = (found.kind, found.namespace, found.name)
         if key in objects:
@@ -73,17 +73,21 @@ def load_manifests(paths: Sequence[Path]) -> Manifests:
     if not objects:
         raise ManifestError(f"no manifest in {', '.join(map(str, paths))}")
     for where, found in objects.values():
-        for field, name, namespace in found.services():
-            if ("Service", namespace or found.namespace, name) not in objects:
-                raise ManifestError(f"{where}: {field}: no Service {name} in these manifests")
+        for field, service in _named_services(found):
+            if ("Service", service.namespace or found.namespace, service.name) not in objects:
+                missing = f"no Service {service.name} in these manifests"
+                raise ManifestError(f"{where}: {field[1:]}: {missing}")
     read = [found for _, found in objects.values()]
-    settings = {key: _settings(found) for key, (_, found) in objects.items()}
     return Manifests(
         services=_only(Service, read),
         kafka_sources=_only(KafkaSource, read),
         ping_sources=_only(PingSource, read),
         routes=_only(HTTPRoute, read),
-        settings={key: texts for key, texts in settings.items() if texts is not None},
+        settings={
+            key: _texts(found)
+            for key, (_, found) in objects.items()
+            if isinstance(found, ConfigMap | Secret)
+        },
     )
 
 
@@ -99,14 +103,23 @@ def _only(kind: type[R], objects: Iterable[Resource]) -> tuple[R, ...]:
     return tuple(found for found in objects if isinstance(found, kind))
 
 
-def _settings(found: Resource) -> dict[str, str] | None:
-    match found:
-        case ConfigMap():
-            return found.data
-        case Secret():
-            decoded = {key: value.decode(errors="replace") for key, value in found.data.items()}
-            return decoded | found.string_data  # which wins, as in a cluster
-    return None
+def _named_services(part: Any, path: str = "") -> Iterator[tuple[str, ServiceName]]:
+    match part:
+        case ServiceName():
+            yield path, part
+        case BaseModel():
+            for name, value in part:
+                yield from _named_services(value, f"{path}.{to_camel(name)}")
+        case tuple():
+            for index, value in enumerate(part):
+                yield from _named_services(value, f"{path}[{index}]")
+
+
+def _texts(found: ConfigMap | Secret) -> dict[str, str]:
+    if isinstance(found, ConfigMap):
+        return found.data
+    decoded = {key: value.decode(errors="replace") for key, value in found.data.items()}
+    return decoded | found.string_data  # which wins, as in a cluster
 
 
 def _parse(where: str, document: dict[str, Any]) -> Resource:
@@ -117,16 +130,9 @@ def _parse(where: str, document: dict[str, Any]) -> Resource:
             if (served.rpartition("/")[0], known) == (version.rpartition("/")[0], kind):
                 raise ManifestError(f"{where}: apiVersion: write {served} instead of {version}")
         raise ManifestError(f"{where}: kind: {version} {kind} is not served by the local runtime")
-    written = {name: value for name, value in document.items() if name != "status"}
-    match written:
-        case {"metadata": dict() as metadata}:
-            written["metadata"] = {n: v for n, v in metadata.items() if n not in SERVER_SET}
-    match written:
-        case {"spec": {"template": {"metadata": dict() as metadata}}}:
-            metadata.pop("creationTimestamp", None)
     try:
         # By way of JSON, as Kubernetes reads YAML: lists become tuples, nothing else converts.
-        return model.model_validate_json(json.dumps(written))
+        return model.model_validate_json(json.dumps(document))
     except ValidationError as error:
         raise ManifestError(f"{where}: {_first_problem(error)}") from error
 
@@ -141,3 +147,60 @@ def _first_problem(error: ValidationError) -> str:
     elif problem["type"] == "missing":
         message = "is missing"
     return f"{path.removeprefix('.')}: {message}"
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader without timestamps, which JSON does not have."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Refuse a key that is there twice, of which PyYAML would keep the last."""
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(None, None, f"key {key.value!r} twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in rules if tag != "tag:yaml.org,2002:timestamp"]
+    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _documents(paths: Sequence[Path]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each object of files and folders (`*.yaml`, `*.yml`, recursively, sorted), and its place.
+
+    Those of a List one by one; kustomizations are passed over.
+    """
+    for path in paths:
+        below = (file for file in path.rglob("*.y*ml") if file.suffix in {".yaml", ".yml"})
+        for file in sorted(below) if path.is_dir() else [path]:
+            for number, document in enumerate(_read(file), start=1):
+                yield from _objects(f"{file}: document {number}", document)
+
+
+def _read(file: Path) -> list[Any]:
+    try:
+        loaded = yaml.load_all(file.read_text(encoding="utf-8"), _Loader)
+        found = [document for document in loaded if document is not None]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{file}: cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise ManifestError(f"{file}: {' '.join(str(error).split())}") from error
+    return [] if file.stem == "kustomization" else found
+
+
+def _objects(where: str, document: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    match document:
+        case {"kind": "Kustomization"}:
+            return
+        case {"kind": "List"}:
+            for number, item in enumerate(document.get("items") or (), start=1):
+                yield from _objects(f"{where} item {number}", item)
+        case dict():
+            metadata = document.get("metadata")
+            name = metadata.get("name") if isinstance(metadata, dict) else None
+            yield f"{where} ({document.get('kind', '?')}/{name or '?'})", document
+        case _:
+            raise ManifestError(f"{where}: is no object")

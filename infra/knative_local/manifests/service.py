@@ -1,22 +1,118 @@
-"""`serving.knative.dev/v1 Service`, one function, and what it may refer to (`v1` kinds)."""
+"""`serving.knative.dev/v1 Service`, one function, and what it may refer to (`v1` kinds).
+
+What is `Any` steers a cluster only. The limits are those of Knative's `config-defaults`.
+"""
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Base64Bytes, Field
+from pydantic import Base64Bytes, Field, model_validator
 
-from knative_local.manifests.base import LongName, Name, Resource, Strict
-from knative_local.manifests.container import Container
+from knative_local.manifests.base import LongName, Name, Port, Resource, Strict, none_of
 
-DEFAULT_TIMEOUT_S = 300  # revision-timeout-seconds of config-defaults
-MAX_TIMEOUT_S = 600  # max-revision-timeout-seconds of config-defaults
-MAX_CONCURRENCY = 1000  # container-concurrency-max-limit of config-defaults
+# Knative sets these itself and reserves these ports (serving pkg/networking, k8s_validation.go).
+RESERVED_ENV = {"PORT", "K_SERVICE", "K_CONFIGURATION", "K_REVISION"}
+RESERVED_PORTS = {8008, 8012, 8013, 8022, 9090, 9091}
+
+
+class ObjectRef(Strict):
+    """A whole ConfigMap or Secret."""
+
+    name: LongName
+    optional: bool = False
+
+
+class KeyRef(ObjectRef):
+    """One key of a ConfigMap or Secret."""
+
+    key: str
+
+
+class ValueFrom(Strict):
+    """Where the value of an environment variable is: exactly one of the two."""
+
+    secret_key_ref: KeyRef | None = None
+    config_map_key_ref: KeyRef | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "ValueFrom":
+        if (self.secret_key_ref is None) == (self.config_map_key_ref is None):
+            raise ValueError("needs exactly one of secretKeyRef and configMapKeyRef")
+        return self
+
+
+class EnvVar(Strict):
+    """One environment variable: `value` (empty when absent) or `valueFrom`."""
+
+    name: Annotated[str, none_of(RESERVED_ENV, "is set by Knative itself")]
+    value: str = ""
+    value_from: ValueFrom | None = None
+
+    @model_validator(mode="after")
+    def _one_value(self) -> "EnvVar":
+        if self.value and self.value_from:
+            raise ValueError("value and valueFrom exclude each other")
+        return self
+
+
+class EnvFrom(Strict):
+    """Every key of a ConfigMap or Secret as variables, each name after `prefix`."""
+
+    prefix: str = ""
+    config_map_ref: ObjectRef | None = None
+    secret_ref: ObjectRef | None = None
+
+
+class ContainerPort(Strict):
+    """The one port of the container; `h2c` as its name would mean cleartext HTTP/2."""
+
+    container_port: Annotated[Port, none_of(RESERVED_PORTS, "is reserved by Knative")] = 8080
+    name: Literal["", "http1"] = ""
+    protocol: Literal["TCP"] = "TCP"
+
+
+class HttpGet(Strict):
+    """An HTTP probe; its port, if given, must be the container's (Knative's rule)."""
+
+    path: str = "/"
+    port: Port | Literal[0] = 0
+    scheme: Literal["HTTP"] = "HTTP"
+
+
+class Probe(Strict):
+    """A probe in whole seconds; `periodSeconds` 0 means as fast as the runtime likes."""
+
+    http_get: HttpGet | None = None
+    tcp_socket: dict[Literal["port"], int] | None = None
+    initial_delay_seconds: Annotated[int, Field(ge=0)] = 0
+    period_seconds: Annotated[int, Field(ge=0)] = 0
+    timeout_seconds: Annotated[int, Field(ge=1)] = 1
+    success_threshold: Literal[1] = 1
+    failure_threshold: Annotated[int, Field(ge=1)] = 3
+
+
+class Container(Strict):
+    """The function's container."""
+
+    name: Name | None = None
+    image: str
+    image_pull_policy: Any = None
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    env: tuple[EnvVar, ...] = ()
+    env_from: tuple[EnvFrom, ...] = ()
+    ports: Annotated[tuple[ContainerPort, ...], Field(max_length=1)] = ()
+    readiness_probe: Probe | None = None
+    liveness_probe: Probe | None = None
+    startup_probe: Probe | None = None
+    resources: Any = None
+    security_context: Any = None
 
 
 class RevisionSpec(Strict):
-    """How one instance runs. `serviceAccountName` and pull secrets are cluster-only."""
+    """How one instance runs."""
 
-    container_concurrency: Annotated[int, Field(ge=0, le=MAX_CONCURRENCY)] = 0
-    timeout_seconds: Annotated[int, Field(ge=1, le=MAX_TIMEOUT_S)] = DEFAULT_TIMEOUT_S
+    container_concurrency: Annotated[int, Field(ge=0, le=1000)] = 0
+    timeout_seconds: Annotated[int, Field(ge=1, le=600)] = 300
     service_account_name: LongName | None = None
     automount_service_account_token: Literal[False] | None = None
     enable_service_links: bool = False
@@ -25,11 +121,12 @@ class RevisionSpec(Strict):
 
 
 class TemplateMetadata(Strict):
-    """Labels and annotations of a revision; autoscaling annotations are cluster-only."""
+    """Name of a revision; annotations are the autoscaler's."""
 
     name: Name | None = None
     labels: Any = None
     annotations: Any = None
+    creation_timestamp: Any = None
 
 
 class Template(Strict):
@@ -54,7 +151,7 @@ class ServiceSpec(Strict):
 
 
 class Service(Resource):
-    """A function. Locally one process; the autoscaler's annotations are accepted, unused."""
+    """A function, locally one process."""
 
     spec: ServiceSpec
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from knative_local.http_client.client import Client
 from knative_local.http_client.connection import TransportError
-from knative_local.manifests.container import Probe
+from knative_local.manifests.service import Probe
 from knative_local.ports import LOOPBACK
 
 # Functions tell probes from callers by this name; the version is that of current Kubernetes.

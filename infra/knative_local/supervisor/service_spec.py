@@ -7,8 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from knative_local.errors import LocalRuntimeError
-from knative_local.manifests.container import EnvVar
-from knative_local.manifests.service import Service
+from knative_local.manifests.service import EnvVar, Service
 from knative_local.ports import LOOPBACK
 from knative_local.supervisor.folder_watch import FolderWatch
 from knative_local.supervisor.probes import liveness, succeeds
