@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from knative_local.cloudevents.event import HeaderRefusedError
 from knative_local.cloudevents.from_kafka import EventRule, NullHeaderError
-from knative_local.manifests.kafka_source import KeyType
+from knative_local.manifests.sources import KeyType
 from tests.unit.test_from_kafka import FakeRecord
 
 HEAD = b"POST / HTTP/1.1\r\nHost: function\r\n"
