@@ -29,6 +29,8 @@ async def body_of(request: Request, model: type[M]) -> M:
     """
     if not _IS_JSON.fullmatch(request.headers.get("content-type", "")):
         raise NotJson("send Content-Type: application/json")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise NotJson("send the body as it is, without Content-Encoding")
     return parsed(await resources().bodies.read_body(request), model)
 
 
