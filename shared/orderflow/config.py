@@ -91,6 +91,16 @@ class TokenSettings(BaseModel, frozen=True):
     jwt_default_scopes: str = ""
 
 
+class RateSettings(BaseModel, frozen=True):
+    """`ORDERFLOW_RATE_PER_S`: how many calls each subject may make, to each replica; 0 is no limit.
+
+    A quarter of what a replica can take. Replicas don't tell each other: what all of them together
+    should give a subject is to be divided by their number, `max-scale`.
+    """
+
+    rate_per_s: Annotated[int, Field(ge=0, le=1_000_000)] = 500
+
+
 class Settings(DatabaseSettings, KafkaSettings):
     """What a function must be told. Each field is the environment variable of the same name."""
 

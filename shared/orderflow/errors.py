@@ -137,5 +137,9 @@ class QueueFull(Later, slug="queue-full", title="Too many requests at once"):
     """More callers wait than one process will hold."""
 
 
+class TooManyRequests(Later, status=429, slug="too-many-requests", title="Too many requests"):
+    """One caller calls too often."""
+
+
 class DatabaseAway(Later, slug="database-away", title="Database away"):
     """PostgreSQL does not answer, or refused for a passing reason."""

@@ -41,7 +41,7 @@ class Resources:
     @cached_property
     def senders(self) -> Authentication:
         """Who sends events."""
-        return authentication("ORDERFLOW_EVENTS_", may_trust_network=True)
+        return authentication("ORDERFLOW_EVENTS_", of_events=True)
 
     def _publish(self, events: Sequence[Event]) -> None:
         self.outbox.publish(events)

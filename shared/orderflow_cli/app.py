@@ -29,6 +29,7 @@ from orderflow_cli.commands.explain import explain_command
 from orderflow_cli.commands.retry import retry_command
 from orderflow_cli.database import open_database
 from orderflow_cli.demo.run import demo as run_demo
+from orderflow_cli.development_tokens import DevelopmentIssuer
 from orderflow_cli.options import DATA, AsJson, Data, Kafka, Port, Postgres, Project
 from orderflow_cli.output import say, say_json, say_table
 from orderflow_cli.project import groups_of, kafka_sources, project_folder, topics_of
@@ -56,14 +57,35 @@ def up(
     watch: Annotated[
         bool, typer.Option("--watch", help="Restart a function when its folder changes.")
     ] = False,
+    auth: Annotated[
+        bool, typer.Option("--auth", help="Ask callers for a token of `orderflow token`.")
+    ] = False,
     log_format: Annotated[LogFormat, typer.Option(help="Readable lines, or JSON.")] = "people",
 ) -> None:
     """Run everything until Ctrl-C: PostgreSQL, broker, functions, triggers, gateway."""
-    choices = {"port": port, "project": project, "postgres": postgres, "kafka": kafka}
+    servers = {"postgres": postgres, "kafka": kafka}
+    choices = {"port": port, "project": project, "auth": auth, **servers}
     # Where lines are JSON, what people read goes beside them.
     console = Console(stderr=log_format == "json")
     serving = serve(data.absolute(), console, watch=watch, log_format=log_format, **choices)
     asyncio.run(serving)
+
+
+@app.command()
+def token(
+    scope: Annotated[str, typer.Option(metavar="SCOPES", help="With blanks between them.")],
+    subject: Annotated[str, typer.Option(help="Whose token it is.")] = "developer",
+    expires_in: Annotated[int, typer.Option(min=1, metavar="SECONDS")] = 3600,
+    new_key: Annotated[
+        bool, typer.Option("--new-key", help="Have this and later tokens signed with a new key.")
+    ] = False,
+    data: Data = DATA,
+) -> None:
+    """Print a token for the stack that was started with --auth in this folder."""
+    issuer = DevelopmentIssuer(data.absolute())
+    if new_key:
+        issuer.new_key()
+    say(issuer.token(subject, scope.split(), expires_in_s=expires_in))
 
 
 @app.command()

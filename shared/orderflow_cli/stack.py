@@ -22,7 +22,7 @@ from knative_local.supervisor.spec import Command
 from knative_local.supervisor.supervisor import Progress, Supervisor
 from orderflow.database.migrate import migrate
 from orderflow_cli.addresses import database_url, kafka_servers
-from orderflow_cli.development_tokens import new_senders
+from orderflow_cli.development_tokens import DevelopmentIssuer, new_senders
 from orderflow_cli.postgres import server as embedded_postgres
 from orderflow_cli.progress import starting
 from orderflow_cli.project import MANIFESTS, project_folder, topics_of
@@ -30,12 +30,12 @@ from orderflow_cli.topics import PARTITIONS, create_topics
 
 BANNER = """
 OrderFlow is ready at [bold]{url}[/bold]   (Ctrl-C stops it)
-
-  curl -X POST {url}/inventory -H 'Content-Type: application/json' \\
+{token}
+  curl -X POST {url}/inventory -H 'Content-Type: application/json' {shown}\\
        -d '{{"item": "Laptop", "stock": 100}}'
-  curl -X POST {url}/order -H 'Content-Type: application/json' \\
+  curl -X POST {url}/order -H 'Content-Type: application/json' {shown}\\
        -d '{{"order_id": "12345", "item": "Laptop", "quantity": 1}}'
-  curl {url}/orders
+  curl {shown}{url}/orders
 
 Data and logs are in {data}. For psql, and for a function run alone:
 
@@ -43,6 +43,10 @@ Data and logs are in {data}. For psql, and for a function run alone:
   export DATABASE_URL={postgres}
   export KAFKA_BOOTSTRAP_SERVERS={kafka}
 """
+GET_ONE = """
+  export TOKEN=$(orderflow token --data {data} --scope "orders:read orders:write inventory:write")
+"""
+SHOWN = '-H "Authorization: Bearer $TOKEN" '
 WITHOUT_TOKENS = {"ORDERFLOW_AUTH": "off", "ORDERFLOW_EVENTS_AUTH": "off"}
 STOP_SIGNALS = signal.SIGINT, signal.SIGTERM
 
@@ -64,14 +68,16 @@ async def open_stack(
     postgres: str | None = None,
     kafka: str | None = None,
     watch: bool = False,
+    auth: bool = False,
     progress: Progress | None = None,
     log_format: LogFormat | None = None,
 ) -> AsyncIterator[Stack]:
     """Run a project during the block. `postgres` and `kafka` replace the embedded servers.
 
-    With `watch` a function restarts when its folder changes. What components print is shown only
-    if there is a `log_format`. `data` is an absolute path. Raises `ConfigurationError` or
-    `LocalRuntimeError` for what the user can put right.
+    With `watch` a function restarts when its folder changes, and with `auth` callers need a token
+    of `orderflow token`. What components print is shown only if there is a `log_format`. `data` is
+    an absolute path. Raises `ConfigurationError` or `LocalRuntimeError` for what the user can put
+    right.
     """
     project = project_folder(project)
     manifests = load_manifests([project / MANIFESTS])
@@ -86,13 +92,16 @@ async def open_stack(
     ) as supervisor:
         url, kafka, servers = _servers(data, postgres, kafka, topics)
         told, senders = {"DATABASE_URL": url, "KAFKA_BOOTSTRAP_SERVERS": kafka}, new_senders()
+        gateway = f"http://{LOOPBACK}:{port}"
+        beside, callers = _callers(data, gateway) if auth else ([], WITHOUT_TOKENS)
+        paths = [project / MANIFESTS, *beside]
         runtime = Runtime(
-            manifests=manifests,
-            paths=[project / MANIFESTS],
+            manifests=load_manifests(paths),
+            paths=paths,
             project_root=project,
             port=port,
             kafka=kafka,
-            overrides=told | WITHOUT_TOKENS | senders.settings,
+            overrides=told | callers | senders.settings,
             watch=watch,
             token=senders.token,
         )
@@ -102,7 +111,13 @@ async def open_stack(
         await asyncio.to_thread(migrate, url)
         await asyncio.to_thread(create_topics, kafka, topics)
         await supervisor.start()
-        yield Stack(f"http://{LOOPBACK}:{port}", url, kafka)
+        yield Stack(gateway, url, kafka)
+
+
+def _callers(data: Path, gateway: str) -> tuple[list[Path], dict[str, str]]:
+    # What runs beside the project so that callers have tokens, and what functions are told of it.
+    issuer = DevelopmentIssuer(data)
+    return [issuer.open()], issuer.settings(gateway)
 
 
 def _servers(
@@ -142,6 +157,8 @@ async def _serve(data: Path, console: Console, choices: dict[str, Any]) -> None:
             opening = open_stack(data, progress=progress, **choices)
             stack = await until_stopped.enter_async_context(opening)
         # Not wrapped: a line break inside a command would break the command.
-        console.print(BANNER.format(**stack._asdict(), data=data), soft_wrap=True, highlight=False)
+        token, shown = (GET_ONE.format(data=data), SHOWN) if choices["auth"] else ("", "")
+        banner = BANNER.format(**stack._asdict(), data=data, token=token, shown=shown)
+        console.print(banner, soft_wrap=True, highlight=False)
         until_stopped.callback(console.print, "stopping …")
         await asyncio.Event().wait()

@@ -291,7 +291,7 @@ async def test_off_refuses_a_call_that_comes_to_another_address_after_all(
 async def test_events_may_be_left_to_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
     told(monkeypatch, AUTH="network")
 
-    assert await configured(may_trust_network=True)(request(server="10.0.0.7")) is LOCAL
+    assert await configured(of_events=True)(request(server="10.0.0.7")) is LOCAL
 
 
 @pytest.mark.parametrize("host", ["", "localhost.example.com", "127.0.0.1.example.com", "127"])

@@ -11,8 +11,9 @@ from starlette.requests import Request
 
 from orderflow.auth.caller import ANONYMOUS, LOCAL, SCOPES, Caller
 from orderflow.auth.keys import Keys, PublishedKeys, SecretKey
+from orderflow.auth.rate_limit import RateLimiter
 from orderflow.auth.tokens import TokenVerifier, Verified
-from orderflow.config import AuthSettings, ListenSettings, TokenSettings, read
+from orderflow.config import AuthSettings, ListenSettings, RateSettings, TokenSettings, read
 from orderflow.errors import ConfigurationError, MissingSetting, Unauthorized
 from orderflow.logs import bind_log_fields, logger
 
@@ -22,18 +23,22 @@ Authentication = Callable[[Request], Awaitable[Caller]]
 """Returns who makes a request; raises `Unauthorized` (401), or a `Later` if that can't be told."""
 
 
-def authentication(prefix: str, *, may_trust_network: bool = False) -> Authentication:
-    """Return what the settings of this prefix ask for; raises `ConfigurationError`."""
+def authentication(prefix: str, *, of_events: bool = False) -> Authentication:
+    """Return what the settings of this prefix ask for; raises `ConfigurationError`.
+
+    Events may be left to the network, and come as fast as they are answered.
+    """
     choice = read(AuthSettings, prefix).auth
     if choice == "off":
         require_loopback(f"{prefix}AUTH=off")
         logger().warning(f"{prefix}AUTH=off: whoever is on this machine may do everything")
         return local_caller
     if choice == "network":
-        if not may_trust_network:
+        if not of_events:
             raise ConfigurationError(f"{prefix}AUTH=network is for functions that take events")
         return any_caller
-    return BearerTokens(token_verifier(prefix))
+    per_s = 0 if of_events else read(RateSettings, prefix).rate_per_s
+    return BearerTokens(token_verifier(prefix), RateLimiter(per_s) if per_s else None)
 
 
 def token_verifier(prefix: str) -> TokenVerifier:
@@ -66,11 +71,13 @@ class BearerTokens:
     def __init__(
         self,
         verifier: TokenVerifier,
+        limiter: RateLimiter | None = None,
         *,
         max_remembered: int = MAX_REMEMBERED,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._verifier, self._max_remembered, self._clock = verifier, max_remembered, clock
+        self._verifier, self._limiter = verifier, limiter
+        self._max_remembered, self._clock = max_remembered, clock
         # By digest, so that no token lies in memory. Only those that are good: who sends bad ones
         # pays with a signature check each time, and can't make others be forgotten.
         self._remembered: OrderedDict[bytes, Verified] = OrderedDict()
@@ -93,6 +100,8 @@ class BearerTokens:
         else:
             self._remembered.move_to_end(digest)
         bind_log_fields(caller=known.caller.subject)
+        if self._limiter is not None:
+            self._limiter.admit(known.caller.subject, time.monotonic())
         return known.caller
 
     def _forget_if_keys_changed(self) -> None:
