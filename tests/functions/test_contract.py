@@ -27,7 +27,8 @@ from tests.support.function_calls import (
     using,
 )
 
-ANSWERED = [(row.name, answer.status) for row in OPERATIONS for answer in row.answers]
+# Those that need no token are the documentation, which has tests of its own.
+ANSWERED = [(row.name, a.status) for row in OPERATIONS if row.scope for a in row.answers]
 
 
 class Calls:

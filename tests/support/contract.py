@@ -45,7 +45,7 @@ def check_answer(name: str, response: httpx.Response) -> None:
     told = response_of(row, status)
     assert media in told["content"], f"{row.call} does not say that it answers {media}"
     lines = response.text.splitlines() if media.endswith("ndjson") else [response.text]
-    for line in lines:
+    for line in lines if "json" in media else ():
         response_schema(name, status, media).validate(TypeAdapter(Any).validate_json(line))
     (model,) = [answer.model for answer in row.answers if answer.status == status] or [None]
     if media == JSON and model is not None:  # fields that it does not know would be drift, too

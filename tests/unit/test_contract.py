@@ -88,7 +88,8 @@ def test_every_operation_has_a_route_and_every_route_an_operation() -> None:
 
     assert all(led)
     found = {id(match) for matches in led for match, _ in matches}
-    assert [match for match, _ in MATCHES if id(match) not in found] == []
+    others = [match["path"]["value"] for match, _ in MATCHES if id(match) not in found]
+    assert others == ["/"]  # which leads to the documentation
 
 
 @pytest.mark.parametrize("name", ROWS)

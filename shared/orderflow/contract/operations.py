@@ -1,5 +1,7 @@
 """What the HTTP API can be asked: the one table that its documents are made from."""
 
+from typing import Any
+
 from orderflow.contract.answers.dead_letters import (
     ListedLetter,
     OneLetter,
@@ -8,7 +10,7 @@ from orderflow.contract.answers.dead_letters import (
 )
 from orderflow.contract.answers.inventory import ChangeAccepted, Figures, InventoryChange, OneItem
 from orderflow.contract.answers.orders import ListedOrder, OneOrder, OrderAccepted, OrderChanged
-from orderflow.contract.operation import JSON, NDJSON, Answer, Operation
+from orderflow.contract.operation import HTML, JSON, NDJSON, Answer, Operation
 from orderflow.dead_letters.selections import (
     DiscardLetters,
     LetterPage,
@@ -154,5 +156,27 @@ OPERATIONS = (
         (Answer(200, "A page.", list[RecordedRedrive], PAGED),),
         (422,),
         query=RedrivePage,
+    ),
+    Operation(
+        "get_contract",
+        "GET /openapi.json",
+        "This document",
+        None,
+        (Answer(200, "OpenAPI 3.1.", dict[str, Any]),),
+    ),
+    Operation(
+        "get_documentation",
+        "GET /docs",
+        "This document as a page",
+        None,
+        (Answer(200, "A page.", str, (), (HTML,)),),
+    ),
+    Operation(
+        "get_problem_type",
+        "GET /problems/{type}",
+        "What a type of problem means, and what to do",
+        None,
+        (Answer(200, "A page.", str, (), (HTML,)),),
+        (404,),
     ),
 )

@@ -39,11 +39,14 @@ MAX_PATH = 256  # characters of a path in a log line
 _log_level: ContextVar[int] = ContextVar("log_level")
 
 
-def http(*methods: str, scope: Scope | None) -> Callable[[Handler], Handler]:
+def http(
+    *methods: str, scope: Scope | None, needs_database: bool = True
+) -> Callable[[Handler], Handler]:
     """Register an async function from `Request` to `Response`; other methods are answered 405.
 
     Its caller needs a token with this scope, or none at all if that is None. A function that wants
-    more on one of its paths asks `caller_of(request).require(...)`.
+    more on one of its paths asks `caller_of(request).require(...)`. One that needs no database is
+    ready without it.
     """
 
     def decorate(function: Handler) -> Handler:
@@ -53,13 +56,18 @@ def http(*methods: str, scope: Scope | None) -> Callable[[Handler], Handler]:
             return await function(request)
 
         who = (lambda: anonymous) if scope is None else (lambda: resources().callers)
-        return serve(function.__name__, methods, allowed, who)
+        return serve(function.__name__, methods, allowed, who, needs_database=needs_database)
 
     return decorate
 
 
 def serve(
-    name: str, methods: tuple[str, ...], handler: Handler, who: Callable[[], Authentication]
+    name: str,
+    methods: tuple[str, ...],
+    handler: Handler,
+    who: Callable[[], Authentication],
+    *,
+    needs_database: bool = True,
 ) -> Handler:
     """Make the handler known to functions-framework under a name, with all that is around it.
 
@@ -70,7 +78,7 @@ def serve(
         authenticate = who()
         segments = segments_of(request)
         if segments in HEALTH_PATHS:
-            return await health(ready=segments == READY_PATH)
+            return await health(ready=needs_database and segments == READY_PATH)
         request.state.caller = await authenticate(request)
         if request.method not in methods:
             raise MethodNotAllowed(methods)
