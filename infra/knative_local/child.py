@@ -10,14 +10,37 @@ from pathlib import Path
 from typing import Any
 
 from knative_local.errors import LocalRuntimeError
+from knative_local.manifests.base import Resource
 
 REFUSED = 2  # exit status for what the user can put right, as of any command line
+GATEWAY_DRAIN_S = 30.0  # for answers under way when the gateway is asked to stop
+SOURCE_READY = "source.ready"  # what a KafkaSource logs once it polls
+SOURCE_MODULES = {
+    "KafkaSource": "knative_local.kafka_source",
+    "PingSource": "knative_local.delivery.ping_source",
+}
 
 
-def child_command(
-    module: str, manifests: Sequence[Path], resolve: Mapping[str, str], *options: str
+def gateway_command(
+    manifests: Sequence[Path], resolve: Mapping[str, str], *, host: str, port: int
 ) -> list[str]:
-    """The command of a module that reads manifests; `resolve` maps a Service to its address."""
+    """The command that serves the routes of manifests; `resolve`: where each Service is."""
+    options = ("--host", host, "--port", str(port))
+    return _command("knative_local.gateway", manifests, resolve, options)
+
+
+def source_command(
+    manifests: Sequence[Path], source: Resource, kafka: str | None, resolve: Mapping[str, str]
+) -> list[str]:
+    """The command that runs one source; `kafka` replaces its manifest's bootstrap servers."""
+    options = ["--name", f"{source.namespace}/{source.name}"]
+    options += ["--kafka", kafka] if kafka else []
+    return _command(SOURCE_MODULES[source.kind], manifests, resolve, options)
+
+
+def _command(
+    module: str, manifests: Sequence[Path], resolve: Mapping[str, str], options: Sequence[str]
+) -> list[str]:
     command = [sys.executable, "-m", module, *options]
     for path in manifests:
         command += ["--manifest", str(path)]
@@ -27,7 +50,7 @@ def child_command(
 
 
 def child_parser(module: str, description: str) -> argparse.ArgumentParser:
-    """The options that `child_command` gives; the module adds its own."""
+    """The options that all of these commands have; the module adds its own."""
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
     told = "a file or folder of manifests; may be given several times"
     parser.add_argument("--manifest", type=Path, action="append", required=True, help=told)

@@ -90,7 +90,7 @@ def _places(runtime: Runtime) -> Iterator[tuple[str, str]]:
     if runtime.manifests.routes:
         yield "gateway", f"http://{runtime.host}:{runtime.port}"
     for source in runtime.manifests.kafka_sources:
-        servers = runtime.kafka or runtime.stand_ins.get(source.servers, source.servers)
+        servers = runtime.servers(source) or source.servers
         yield source.name, f"KafkaSource of {', '.join(source.spec.topics)} at {servers}"
     for ping in runtime.manifests.ping_sources:
         yield ping.name, f"PingSource, {ping.spec.schedule}"

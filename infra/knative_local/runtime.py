@@ -7,18 +7,22 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from knative_local.child import child_command
+from knative_local.child import (
+    GATEWAY_DRAIN_S,
+    SOURCE_READY,
+    gateway_command,
+    source_command,
+)
 from knative_local.delivery.sink import TOKEN_VARIABLE
 from knative_local.errors import LocalRuntimeError
-from knative_local.gateway.command import DRAIN_S, gateway_command
-from knative_local.kafka_source.command import READY_EVENT, source_command
 from knative_local.manifests.loader import Manifests
+from knative_local.manifests.sources import KafkaSource
 from knative_local.ports import LOOPBACK, accepts, free_port, is_free
 from knative_local.supervisor.service_spec import base_environment, service_command
 from knative_local.supervisor.spec import Command
 
 PROBE_TIMEOUT_S = 0.1  # Knative's aggressive probing; a gateway accepts at once or not at all
-GATEWAY_GRACE_S = DRAIN_S + 5.0  # its own bound, and time to exit
+GATEWAY_GRACE_S = GATEWAY_DRAIN_S + 5.0  # its own bound, and time to exit
 # Deliveries under way may take the 30 s that a function may take to answer, and a commit.
 SOURCE_GRACE_S = 40.0
 
@@ -82,14 +86,9 @@ class Runtime:
             Command(
                 name=source.name,
                 kind="KafkaSource",
-                argv=source_command(
-                    self.paths,
-                    source,
-                    self.kafka or self.stand_ins.get(source.servers),
-                    self.addresses,
-                ),
+                argv=source_command(self.paths, source, self.servers(source), self.addresses),
                 env=env,
-                ready_line=f'"{READY_EVENT}"'.encode(),
+                ready_line=f'"{SOURCE_READY}"'.encode(),
                 start_timeout_s=math.inf,
                 grace_s=SOURCE_GRACE_S,
             )
@@ -99,16 +98,15 @@ class Runtime:
             Command(
                 name=source.name,
                 kind="PingSource",
-                argv=child_command(
-                    "knative_local.delivery.ping_source",
-                    self.paths,
-                    self.addresses,
-                    *("--name", f"{source.namespace}/{source.name}"),
-                ),
+                argv=source_command(self.paths, source, None, self.addresses),
                 env=env,
             )
             for source in self.manifests.ping_sources
         ]
+
+    def servers(self, source: KafkaSource) -> str | None:
+        """What replaces the source's own bootstrap servers, if anything does."""
+        return self.kafka or self.stand_ins.get(source.servers)
 
     def stages(self) -> list[list[Command]]:
         """All of it in the order to start: functions, the way in, and what calls them by itself."""

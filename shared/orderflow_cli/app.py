@@ -10,7 +10,7 @@ from confluent_kafka import KafkaException
 from rich.console import Console
 
 from knative_local.errors import LocalRuntimeError
-from knative_local.supervisor.log_file import LogFormat
+from knative_local.supervisor.output import LogFormat
 from orderflow.database import migrate as migrations
 from orderflow.database.connection import statement
 from orderflow.errors import ConfigurationError, OrderFlowError

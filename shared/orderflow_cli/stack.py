@@ -17,7 +17,7 @@ from knative_local import broker
 from knative_local.manifests.loader import load_manifests
 from knative_local.ports import LOOPBACK, free_port
 from knative_local.runtime import Runtime
-from knative_local.supervisor.log_file import LogFormat
+from knative_local.supervisor.output import LogFormat
 from knative_local.supervisor.spec import Command
 from knative_local.supervisor.supervisor import Progress, Supervisor
 from orderflow.database.migrate import migrate
@@ -84,12 +84,7 @@ async def open_stack(
     topics = topics_of(manifests.kafka_sources)
     postgres = None if postgres is None else database_url(postgres)
     kafka = None if kafka is None else kafka_servers(kafka)
-    async with Supervisor(
-        data,
-        progress=progress,
-        show_output=log_format is not None,
-        log_format=log_format or "people",
-    ) as supervisor:
+    async with Supervisor(data, progress=progress, log_format=log_format) as supervisor:
         url, kafka, servers = _servers(data, postgres, kafka, topics)
         told, senders = {"DATABASE_URL": url, "KAFKA_BOOTSTRAP_SERVERS": kafka}, new_senders()
         gateway = f"http://{LOOPBACK}:{port}"

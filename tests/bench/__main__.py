@@ -16,9 +16,8 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from knative_local.gateway.command import gateway_command
+from knative_local.child import gateway_command, source_command
 from knative_local.http_client.client import Client
-from knative_local.kafka_source.command import source_command
 from knative_local.manifests.loader import load_manifests
 from knative_local.ports import free_port
 from knative_local.supervisor.spec import program

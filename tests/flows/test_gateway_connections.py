@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from knative_local.gateway.command import gateway_command
+from knative_local.child import gateway_command
 from knative_local.gateway.protocol import MAX_CALLERS
 from knative_local.ports import LOOPBACK, accepts, free_port
 from orderflow.server.admission import raise_open_file_limit

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import knative_local
+from knative_local.child import source_command
 from knative_local.delivery.sink import TOKEN_VARIABLE
-from knative_local.kafka_source.command import source_command
 from knative_local.manifests.loader import load_manifests
 from knative_local.supervisor.state_file import read_state
 from tests.support.waiting import eventually

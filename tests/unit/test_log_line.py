@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from knative_local.supervisor.log_line import cause_of, for_machines, for_people
+from knative_local.supervisor.output import cause_of, for_machines, for_people
 
 CALL = {
     "time": "2026-11-26T15:00:00Z",

@@ -7,9 +7,8 @@ from contextlib import suppress
 
 import uvicorn
 
-from knative_local.child import child_parser, exit_status
+from knative_local.child import GATEWAY_DRAIN_S, child_parser, exit_status
 from knative_local.gateway.app import Gateway
-from knative_local.gateway.command import DRAIN_S
 from knative_local.gateway.protocol import HEAD_WITHIN_S, MAX_CALLERS, BoundedProtocol
 from knative_local.manifests.loader import load_manifests
 from knative_local.ports import LOOPBACK
@@ -49,7 +48,7 @@ def _serve(given: argparse.Namespace) -> None:
         interface="asgi3",
         backlog=MAX_CALLERS,
         timeout_keep_alive=int(HEAD_WITHIN_S),
-        timeout_graceful_shutdown=int(DRAIN_S),
+        timeout_graceful_shutdown=int(GATEWAY_DRAIN_S),
         proxy_headers=False,
         server_header=False,
         date_header=False,

@@ -6,12 +6,12 @@ from typing import cast
 
 from confluent_kafka import Message
 
+from knative_local.child import SOURCE_READY
 from knative_local.cloudevents.event import Event
 from knative_local.cloudevents.from_kafka import EventRule, KafkaRecord, NullHeaderError
 from knative_local.delivery.sender import Dispatcher
 from knative_local.errors import LocalRuntimeError
 from knative_local.json_log import log
-from knative_local.kafka_source.command import READY_EVENT
 from knative_local.kafka_source.consumer import KafkaReader
 from knative_local.kafka_source.consumer_config import consumer_settings
 from knative_local.kafka_source.in_flight import Item, Work
@@ -146,4 +146,4 @@ def _unless_plain(item: Item) -> Event | None:
 
 def announce_ready(source: KafkaSource) -> None:
     """Say that events flow, for people and for who started this process."""
-    log("info", READY_EVENT, source=f"{source.namespace}/{source.name}")
+    log("info", SOURCE_READY, source=f"{source.namespace}/{source.name}")

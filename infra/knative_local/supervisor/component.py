@@ -9,8 +9,8 @@ from signal import SIGKILL
 from typing import Any, Literal
 
 from knative_local.errors import LocalRuntimeError
-from knative_local.supervisor.log_file import Output
-from knative_local.supervisor.reaper_client import Reaper
+from knative_local.supervisor.output import Output
+from knative_local.supervisor.reaper import Reaper
 from knative_local.supervisor.spec import Command
 
 # Waits before a restart, in seconds: doubling from the first to the last.
@@ -20,7 +20,6 @@ HEALTHY_S = 10.0  # ready for so long, a process has earned the first wait again
 PROBE_INTERVAL_S = 0.05  # Knative's aggressive probing (serving pkg/queue/readiness)
 LAST_OUTPUT_S = 1.0  # for output still in the pipe of a process that has ended
 CHUNK_BYTES = 64 * 1024  # read of a child's output at once: what a Linux pipe holds
-
 
 State = Literal["starting", "ready", "restarting", "stopped", "failed"]
 
@@ -73,42 +72,36 @@ class Component:
     async def _keep_running(self) -> None:
         backoff_s = FIRST_BACKOFF_S
         while True:
-            assert self._child is not None
-            ready_since = time.monotonic()
-            reasons = (self._child.wait, self._command.dead, self._command.changed)
-            await _first_of(*(reason() for reason in reasons if reason))
-            replaced = self._child.returncode is None
-            if replaced or time.monotonic() - ready_since > HEALTHY_S:
-                backoff_s = FIRST_BACKOFF_S
-            while not await self._restarted(backoff_s):
-                backoff_s = min(backoff_s * 2, LAST_BACKOFF_S)
+            if child := self._child:  # None after a restart that failed
+                ready_since = time.monotonic()
+                await _first_of(child.wait(), self._command.dead(), self._command.changed())
+                if child.returncode is None or time.monotonic() - ready_since > HEALTHY_S:
+                    backoff_s = FIRST_BACKOFF_S
+            await self._restart(backoff_s)
             backoff_s = min(backoff_s * 2, LAST_BACKOFF_S)
 
-    async def _restarted(self, backoff_s: float) -> bool:
+    async def _restart(self, backoff_s: float) -> None:
         await self._clear()
         self.restarts += 1
         self._become("restarting")
-        changed = [self._command.changed()] if self._command.changed else []
-        await _first_of(asyncio.sleep(backoff_s), *changed)
+        await _first_of(asyncio.sleep(backoff_s), self._command.changed())
         try:
             await self._spawn()
+            self._last_error = ""
         except (LocalRuntimeError, OSError) as error:
+            await self._clear()
             if str(error) != self._last_error:
                 self._last_error = str(error)
                 self._output.write(f"not restarted: {error}\n".encode())
-            return False
-        self._last_error = ""
-        return True
 
     async def _spawn(self) -> None:
-        if self._command.prepare is not None:
-            await self._command.prepare()
+        await self._command.prepare()
         self._output.restart()
         # A pipe of our own: with one of asyncio's, `wait` lasts until the last grandchild that
         # holds it has gone, and a worker whose master died holds it for ever.
         read_from, printed_to = os.pipe()
         try:
-            self._child = await asyncio.create_subprocess_exec(
+            child = self._child = await asyncio.create_subprocess_exec(
                 *self._command.argv,
                 cwd=self._command.cwd,
                 env=self._command.env,
@@ -122,10 +115,10 @@ class Component:
             raise
         finally:
             os.close(printed_to)
-        self._reaper.watch(self._child.pid, self._command.stop_signals[0])
+        self._reaper.watch(child.pid, self._command.stop_signals[0])
         self._printed = asyncio.create_task(self._pass_output(read_from))
         self._on_change()
-        await self._await_ready(self._child)
+        await self._await_ready(child)
         self._output.show_held()
         self._become("ready")
 
@@ -140,8 +133,7 @@ class Component:
 
     async def _await_ready(self, child: asyncio.subprocess.Process) -> None:
         deadline = time.monotonic() + self._command.start_timeout_s
-        line, ready = self._command.ready_line, self._command.ready
-        while (line and not self._output.printed(line)) or not (ready is None or await ready()):
+        while not (self._output.printed(self._command.ready_line) and await self._command.ready()):
             if child.returncode is not None:
                 await self._clear()
                 code = child.returncode

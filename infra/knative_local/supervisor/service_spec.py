@@ -1,21 +1,27 @@
-"""A `serving.knative.dev/v1 Service` as a process of this machine, and its environment."""
+"""A `serving.knative.dev/v1 Service` as a process: its command, environment and probes."""
 
+import asyncio
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 from knative_local.errors import LocalRuntimeError
-from knative_local.manifests.service import EnvVar, Service
+from knative_local.http_client.client import Client
+from knative_local.http_client.connection import TransportError
+from knative_local.manifests.service import EnvVar, Probe, Service
 from knative_local.ports import LOOPBACK
 from knative_local.supervisor.folder_watch import FolderWatch
-from knative_local.supervisor.probes import liveness, succeeds
-from knative_local.supervisor.spec import DEFAULT_GRACE_S, Command, program
+from knative_local.supervisor.spec import DEFAULT_GRACE_S, Command, never, program
 
 # What any program on this machine needs to find its files and speak the user's language.
 PASSED_ON = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "PYTHONPATH", "TMPDIR", "TZ", "USER")
 Settings = Mapping[tuple[str, str, str], Mapping[str, str]]
+# Functions tell probes from callers by this name; the version is that of current Kubernetes.
+USER_AGENT = "kube-probe/1.34"
+DEFAULT_PERIOD_S = 10  # periodSeconds of a Kubernetes probe that gives none
 # The entrypoint of an image of a function, for manifests that name no command.
 ENTRYPOINT = "functions-framework"
 NO_COMMAND = (
@@ -41,7 +47,7 @@ def service_command(
     it is restarted when a file beside its source changes.
     Raises a LocalRuntimeError for a value that is nowhere or a field not honoured.
     """
-    container = service.container
+    container, alive = service.container, service.container.liveness_probe
     env = function_environment(service, port, overrides=overrides, settings=settings)
     if not (container.command or container.args or "FUNCTION_TARGET" in env):
         raise LocalRuntimeError(NO_COMMAND.format(name=service.name))
@@ -60,8 +66,8 @@ def service_command(
         env=env,
         port=port,
         ready=ready,
-        dead=liveness(container.liveness_probe, port),
-        changed=FolderWatch(_folder(rest, env, project_root)).changed if watch else None,
+        dead=partial(until_dead, alive, port) if alive else never,
+        changed=FolderWatch(_folder(rest, env, project_root)).changed if watch else never,
         grace_s=min(service.revision.timeout_seconds, DEFAULT_GRACE_S),
     )
 
@@ -135,3 +141,36 @@ def base_environment() -> dict[str, str]:
     path = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
     # Without this the output of a Python function waits in a buffer until it is full.
     return passed_on | {"PATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1"}
+
+
+async def succeeds(probe: Probe | None, port: int) -> bool:
+    """Ask once: `httpGet` wants 200 to 399, everything else an accepted connection."""
+    timeout_s = probe.timeout_seconds if probe else 1
+    try:
+        async with asyncio.timeout(timeout_s):
+            if probe and probe.http_get:
+                return 200 <= await _status(probe.http_get.path, port, timeout_s) < 400
+            _, writer = await asyncio.open_connection(LOOPBACK, port)
+            writer.close()
+            return True
+    except (OSError, TimeoutError, TransportError):
+        return False
+
+
+async def _status(path: str, port: int, timeout_s: float) -> int:
+    client = Client(f"http://{LOOPBACK}:{port}", timeout_s=timeout_s)
+    head = f"GET {path} HTTP/1.1\r\nHost: {LOOPBACK}:{port}\r\nUser-Agent: {USER_AGENT}\r\n"
+    try:
+        answer = await client.post(f"{head}Accept: */*\r\nConnection: close\r\n\r\n".encode())
+        return answer.status
+    finally:
+        client.close()
+
+
+async def until_dead(probe: Probe, port: int) -> None:
+    """Return once the liveness probe has failed too often."""
+    await asyncio.sleep(probe.initial_delay_seconds)
+    failures = 0
+    while failures < probe.failure_threshold:
+        await asyncio.sleep(probe.period_seconds or DEFAULT_PERIOD_S)
+        failures = 0 if await succeeds(probe, port) else failures + 1

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Self
 
 from knative_local.supervisor.component import Component
-from knative_local.supervisor.log_file import LogFormat, Output
-from knative_local.supervisor.reaper_client import Reaper
+from knative_local.supervisor.output import LogFormat, Output
+from knative_local.supervisor.reaper import Reaper
 from knative_local.supervisor.spec import Command
 from knative_local.supervisor.state_file import lock, write_state
 
@@ -21,8 +21,8 @@ class Supervisor:
     Use it as an asynchronous context manager: entering takes the directory, leaving stops all.
     `add` a stage, or several, then `start` them. `progress` is called with all components at every
     change of one. `ready` is set while all that was added is ready.
-    What components print is kept in DATA/logs as it is and shown on standard output, unless that
-    is not wanted, as `log_format` says.
+    What components print is kept in DATA/logs as it is and shown on standard output, as
+    `log_format` says, unless that is None.
     """
 
     _lock: int
@@ -33,13 +33,12 @@ class Supervisor:
         data_dir: Path,
         *,
         progress: Progress | None = None,
-        show_output: bool = True,
-        log_format: LogFormat = "people",
+        log_format: LogFormat | None = "people",
     ) -> None:
         self.data_dir = data_dir
         self.ready = asyncio.Event()
         self._progress = progress
-        self._show = log_format if show_output else None
+        self._show = log_format
         self._stages: list[list[Component]] = []
         self._started = 0
 
