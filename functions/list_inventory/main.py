@@ -3,14 +3,18 @@
 Reads only.
 """
 
+from functools import partial
+
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orderflow.database.connection import statement
+from orderflow.database.connection import Connection, statement
 from orderflow.errors import NotFound
 from orderflow.http.handler import http, json_response
-from orderflow.http.pagination import Page, name_of, next_link, page_of, position_of
+from orderflow.http.outgoing import fitting
+from orderflow.http.pages import Found, found_rows, page_response
+from orderflow.http.pagination import Page, name_of, page_of, position_of
 from orderflow.http.path import path_name, segments_of
 from orderflow.logs import bind_log_fields
 from orderflow.resources import worker
@@ -30,27 +34,28 @@ async def list_inventory(request: Request) -> Response:
         return await one_change(path_name(request, "inventory", "changes"))
     page = page_of(request, Page)
     if segments != ("inventory",):
-        return await one_item(request, path_name(request, "inventory"), page)
-    after = name_of(page)
-    rows = await worker().submit(
-        lambda connection: connection.run(SELECT_STOCK, after=after, count=page.limit)
-    )
-    link = next_link(request, rows[-1][0]) if len(rows) == page.limit else {}
-    return json_response([dict(zip(FIGURES, row, strict=True)) for row in rows], 200, link)
+        item = path_name(request, "inventory")
+        bind_log_fields(item=item)
+        return await page_response(request, partial(read_item, page, item, position_of(page)))
+    return await page_response(request, partial(read_stock, page, name_of(page)))
 
 
-async def one_item(request: Request, item: str, page: Page) -> Response:
-    """Answer with everything about one item."""
-    bind_log_fields(item=item)
-    below = position_of(page)
+def read_stock(page: Page, after: str, connection: Connection) -> Found:
+    """Return a page of items by name."""
+    rows = connection.run(SELECT_STOCK, after=after, count=page.limit)
+    shown = ((row[0], orjson.dumps(dict(zip(FIGURES, row, strict=True)))) for row in rows)
+    return found_rows(shown, page.limit)
+
+
+def read_item(page: Page, item: str, below: int, connection: Connection) -> Found:
+    """Return everything about one item, and a page of its ledger."""
     wanted = {"item": item, "below": below, "count": page.limit, "most": MAX_COUNTED}
-    rows = await worker().submit(lambda connection: connection.run(SELECT_ITEM, **wanted))
-    if not rows:
+    shown = connection.value(SELECT_ITEM, **wanted)
+    if shown is None:
         raise NotFound(f"there is no item {item}")
-    shown = orjson.loads(rows[0][0])
-    ledger = shown["ledger"]
-    link = next_link(request, str(ledger[-1]["entry"])) if len(ledger) == page.limit else {}
-    return json_response(shown, 200, link)
+    entries = ((entry["entry"], orjson.dumps(entry)) for entry in shown["ledger"])
+    ledger, after = fitting(entries, page.limit)
+    return Found(orjson.dumps(shown | {"ledger": shown["ledger"][: len(ledger)]}), after)
 
 
 async def one_change(change_id: str) -> Response:

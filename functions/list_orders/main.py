@@ -3,18 +3,20 @@
 Reads only.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import orjson
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from orderflow.database.connection import Connection, statement
 from orderflow.errors import NotFound
 from orderflow.http.handler import http, json_response
-from orderflow.http.pagination import MAX_LIMIT, next_link, page_of, position_of
+from orderflow.http.outgoing import fitting
+from orderflow.http.pages import Found, found_rows, page_response, stream_response
+from orderflow.http.pagination import MAX_LIMIT, page_of, position_of
 from orderflow.http.path import path_name, segments_of
 from orderflow.http.request import gateway_of
 from orderflow.logs import bind_log_fields
@@ -29,6 +31,8 @@ SELECT_ORDERS_BY_STATUS = statement(__file__, "select_orders_by_status.sql")
 SELECT_ORDERS_BY_ITEM = statement(__file__, "select_orders_by_item.sql")
 SELECT_ORDERS_BY_ATTENTION = statement(__file__, "select_orders_by_attention.sql")
 
+MAX_READ = 100  # orders at once; of 100 lines with long names each they are 9 MB
+
 Order = dict[str, Any]
 
 
@@ -40,14 +44,11 @@ async def list_orders(request: Request) -> Response:
     if segments_of(request) != ("orders",):
         return await one_order(path_name(request, "order"), gateway_of(request))
     page = page_of(request, OrderPage)
-    streams = "application/x-ndjson" in request.headers.get("accept", "")
-    page = page.model_copy(update={"limit": MAX_LIMIT}) if streams else page
-    rows = await worker().submit(partial(select_page, page, position_of(page)))
-    if streams:
-        return StreamingResponse(every_order(page, rows), media_type="application/x-ndjson")
-    full = len(rows) == page.limit
-    link = next_link(request, str(rows[-1][0])) if full else {}
-    return json_response([shown(order) for _, order in rows], 200, link)
+    if "application/x-ndjson" not in request.headers.get("accept", ""):
+        return await page_response(request, partial(read_page, page, position_of(page)))
+    first = partial(read_lines, page, position_of(page))
+    following = partial(partial, read_lines, page)
+    return await stream_response(request, first, following, "application/x-ndjson")
 
 
 async def one_order(order_id: str, gateway: str) -> Response:
@@ -60,32 +61,45 @@ async def one_order(order_id: str, gateway: str) -> Response:
     return json_response(shown(found.order) | ({"waiting": waiting} if waiting else {}))
 
 
-async def every_order(page: OrderPage, rows: list[tuple[int, Order]]) -> AsyncIterator[bytes]:
-    """Stream all matches from the first page on as lines, so that memory does not grow."""
+def read_page(page: OrderPage, below: int, connection: Connection) -> Found:
+    """Return a page as a JSON array."""
+    return found_rows(orders_below(page, below, connection), page.limit)
+
+
+def read_lines(page: OrderPage, below: int, connection: Connection) -> Found:
+    """Return a page of a stream, as lines."""
+    orders, after = fitting(orders_below(page, below, connection), MAX_LIMIT)
+    return Found(b"".join(order + b"\n" for order in orders), after)
+
+
+def orders_below(
+    page: OrderPage, below: int, connection: Connection
+) -> Iterator[tuple[int, bytes]]:
+    """Give a list's positions and orders from one on, reading no more at once than may be large."""
+    rows = select_orders(page, below, connection)
     while rows:
-        yield b"".join(orjson.dumps(shown(order)) + b"\n" for _, order in rows)
-        rows = await worker().submit(partial(select_page, page, rows[-1][0]))
+        for position, order in rows:
+            yield position, orjson.dumps(shown(orjson.loads(order)))
+        rows = select_orders(page, rows[-1][0], connection) if len(rows) == MAX_READ else []
 
 
-def select_page(page: OrderPage, below: int, connection: Connection) -> list[tuple[int, Order]]:
-    """Return a page's positions and orders, newest first, from the index that serves its filter."""
+def select_orders(page: OrderPage, below: int, connection: Connection) -> list[list[Any]]:
+    """Return positions and orders, newest first, from the index that serves the page's filter."""
     filters: dict[str, object] = {
         "below": below,
-        "count": page.limit,
+        "count": MAX_READ,
         "placed_after": page.placed_after or "-infinity",
         "placed_before": page.placed_before or "infinity",
     }
     if page.attention is not None:
         filters |= {"item": page.item, "status": page.status}
-        rows = connection.run(SELECT_ORDERS_BY_ATTENTION, **filters)
-    elif page.item is not None:
+        return connection.run(SELECT_ORDERS_BY_ATTENTION, **filters)
+    if page.item is not None:
         filters |= {"item": page.item, "status": page.status}
-        rows = connection.run(SELECT_ORDERS_BY_ITEM, **filters)
-    elif page.status is not None:
-        rows = connection.run(SELECT_ORDERS_BY_STATUS, status=page.status, **filters)
-    else:
-        rows = connection.run(SELECT_ORDERS, **filters)
-    return [(position, orjson.loads(order)) for position, order in rows]
+        return connection.run(SELECT_ORDERS_BY_ITEM, **filters)
+    if page.status is not None:
+        return connection.run(SELECT_ORDERS_BY_STATUS, status=page.status, **filters)
+    return connection.run(SELECT_ORDERS, **filters)
 
 
 def shown(order: Order) -> Order:

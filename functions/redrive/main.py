@@ -6,8 +6,10 @@ it always had.
 
 from collections.abc import Callable
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -24,7 +26,8 @@ from orderflow.dead_letters.selections import (
 )
 from orderflow.errors import MethodNotAllowed, NotFound
 from orderflow.http.handler import http, json_response
-from orderflow.http.pagination import Page, next_link, page_of
+from orderflow.http.pages import Found, found_rows, page_response
+from orderflow.http.pagination import page_of
 from orderflow.http.path import path_name, segments_of
 from orderflow.http.request import body_of
 from orderflow.logs import bind_log_fields
@@ -50,10 +53,12 @@ async def redrive(request: Request) -> Response:
         raise MethodNotAllowed(("POST",))
     if path == LETTERS:
         letters = page_of(request, LetterPage)
-        return await listed(request, letters, partial(letters_page, letters), cursor_after)
+        read = partial(letters_page, letters)
+        return await page_response(request, partial(read_rows, letters.limit, read, cursor_after))
     if path == (*LETTERS, "redrives"):
         page = page_of(request, RedrivePage)
-        return await listed(request, page, partial(redrives_page, page), lambda row: str(row["id"]))
+        read = partial(redrives_page, page)
+        return await page_response(request, partial(read_rows, page.limit, read, itemgetter("id")))
     return await one(path_name(request, *LETTERS))
 
 
@@ -69,16 +74,14 @@ async def act(request: Request, path: tuple[str, ...]) -> Response:
     return json_response(done, 202 if done.get("last_send_at") else 200)
 
 
-async def listed(
-    request: Request,
-    page: Page,
+def read_rows(
+    limit: int,
     read: Callable[[Connection], Rows],
-    cursor: Callable[[dict[str, Any]], str],
-) -> Response:
-    """Answer with a page and, where there may be more, the link to the next."""
-    rows = await worker().submit(read)
-    link = next_link(request, cursor(rows[-1])) if len(rows) == page.limit else {}
-    return json_response(rows, 200, link)
+    cursor: Callable[[dict[str, Any]], int | str],
+    connection: Connection,
+) -> Found:
+    """Return a page, and the cursor of its last row where there may be more."""
+    return found_rows(((cursor(row), orjson.dumps(row)) for row in read(connection)), limit)
 
 
 async def one(letter_id: str) -> Response:

@@ -8,17 +8,19 @@ from orderflow.config import settings
 from orderflow.database.event import Event
 from orderflow.database.worker import Worker
 from orderflow.events.outbox import Outbox
+from orderflow.http.outgoing import Outgoing
 from orderflow.http.request_body import BodyReader
 from orderflow.server.graceful_shutdown import on_shutdown
 
 
 class Resources:
-    """Reader of bodies, worker of the database, the outbox, which publishes its commits, and who
-    is let in.
+    """Reader of bodies, room for pages, worker of the database, the outbox, which publishes its
+    commits, and who is let in.
     """
 
     def __init__(self) -> None:
         self.bodies = BodyReader()
+        self.outgoing = Outgoing()
         self.has_reached_database = False
 
     @cached_property

@@ -1,11 +1,13 @@
 """More callers than a function can serve: some are served in time, the others told at once."""
 
 import asyncio
+import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from knative_local.child import gateway_command
@@ -24,6 +26,7 @@ from tests.support.callers import (
     order_request,
     running_function,
 )
+from tests.support.processes import of_group
 from tests.support.shop import reference
 from tests.support.waiting import eventually, eventually_async
 
@@ -33,6 +36,9 @@ CROWD = 2 * MAX_WAITING
 ANSWERED_WITHIN_S = 45.0  # all of the crowd; about 3 s of an idle machine
 MEMORY_LIMIT_MB = 512  # of the manifests
 SLOW_SENDERS = 200
+SLOW_READERS = 60
+LARGE_ORDERS = 300  # 100 lines each: 8 MB, were they one page
+ONE_PAGE = b"GET /orders?limit=1 HTTP/1.1\r\nHost: h\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +81,16 @@ def memory_mb(pid: int) -> float:
 def one_order() -> bytes:
     """A new order."""
     return order_request(reference(), reference("item"))
+
+
+async def place_large_orders(function: Function, count: int) -> None:
+    """Place orders of many lines with long names."""
+    names = [f"{n} {reference('item')}{'n' * 170}" for n in range(100)]
+    async with httpx.AsyncClient(timeout=ANSWERED_WITHIN_S) as client:
+        for _ in range(count):
+            lines = [{"item": name, "quantity": 1} for name in names]
+            answer = await client.post(f"{function.url}/order", json={"lines": lines})
+            assert answer.status_code == 201, answer.text
 
 
 def placed(database: Connection, order_ids: list[str]) -> int:
@@ -138,6 +154,29 @@ async def test_slow_senders_hold_up_no_one(function: Function) -> None:
     assert others.outcomes == {"201": 50}
     for _, writer in slow:
         writer.close()
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/x-ndjson"])
+async def test_slow_readers_of_large_pages_stay_within_memory(
+    environment: None, function: Function, accept: str
+) -> None:
+    await place_large_orders(function, LARGE_ORDERS)
+    asked = f"GET /orders?limit=500 HTTP/1.1\r\nHost: h\r\nAccept: {accept}\r\n\r\n".encode()
+    with running_function("list_orders") as lists, ExitStack() as opened:
+        readers = [opened.enter_context(socket.socket()) for _ in range(SLOW_READERS)]
+        for reader in readers:
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            reader.settimeout(ANSWERED_WITHIN_S)
+            reader.connect((LOOPBACK, lists.port))
+            reader.sendall(asked)
+        # Once it has begun, all of a page is in memory.
+        statuses = {(await asyncio.to_thread(reader.recv, 12))[-3:] for reader in readers}
+        used_mb = sum(memory_mb(pid) for pid in of_group(lists.process.pid))
+        other = await Line().exchange(lambda: lists.port, ONE_PAGE, keep=False)
+
+    assert statuses == {b"200"}
+    assert used_mb < MEMORY_LIMIT_MB
+    assert other == "200"
 
 
 async def test_callers_who_leave_do_not_disturb_those_who_stay(
