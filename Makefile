@@ -37,7 +37,7 @@ lint: $(INSTALLED) ## style and types
 chaos: $(INSTALLED) ## 100 faults at random under load, on both brokers (ARGS="--seed 7 --faults 20")
 	@$(RUN) -m tests.chaos $(ARGS)
 
-bench: $(INSTALLED) ## speed, as ratios measured side by side; ARGS=gateway or ARGS=audit: of that
+bench: $(INSTALLED) ## speed, as ratios measured side by side; ARGS=gateway, audit or auth: of that
 	@$(RUN) -m tests.bench $(ARGS)
 
 contracts: $(INSTALLED) ## infra/contracts from the models; refuses what breaks callers (ARGS=--breaking)

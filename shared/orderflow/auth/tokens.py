@@ -103,18 +103,15 @@ def _header_of(token: str) -> dict[str, Any]:
 
 
 def scopes_of(claims: dict[str, Any], default: frozenset[str] = frozenset()) -> frozenset[str]:
-    """Return the scopes that mean something here.
+    """Return the scopes that mean something here, of the first claim that has some.
 
-    Each claim that has some holds names with blanks between them, or a list of names.
+    A claim holds names with blanks between them, or a list of names. What a person may do
+    (`permissions`) counts only where nothing says what of it this token is for (`scope`).
     """
     given = [claims[name] for name in SCOPE_CLAIMS if name in claims]
-    if not given:
-        return default
-    lists = [value.split() if isinstance(value, str) else value for value in given]
-    return SCOPES & {
-        name
-        for names in lists
-        if isinstance(names, list)
-        for name in names
-        if isinstance(name, str)
-    }
+    for value in given:
+        names = value.split() if isinstance(value, str) else value
+        known = {n for n in names if isinstance(n, str)} if isinstance(names, list) else set()
+        if found := SCOPES & known:
+            return found
+    return frozenset() if given else default

@@ -1,0 +1,130 @@
+"""Calls functions as fast as they answer, each in its turn; returns calls a second."""
+
+import asyncio
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import uvloop
+from rich.console import Console
+
+from knative_local.child import gateway_command
+from knative_local.http_client.client import Client
+from knative_local.manifests.loader import load_manifests
+from knative_local.ports import free_port
+from knative_local.supervisor.spec import program
+from orderflow_cli.demo.orders import post
+from orderflow_cli.progress import bar
+from orderflow_cli.project import CHECKOUT as ROOT
+from orderflow_cli.project import MANIFESTS
+from tests.support.waiting import eventually
+
+ROUNDS = 5  # the median of so many: a noisy machine spoils one or two
+CALLS = 2_000  # a round: seconds of work, and no more, so that all get the same weather
+NAIVE_CALLS = 500  # about as many seconds
+CONNECTIONS = 32
+WARM_UP = 100
+WITHIN_S = 60.0  # for anything to start, or to get through all events
+
+Tokens = Callable[[int], Sequence[str]]
+"""Makes the tokens of so many calls, before they are timed."""
+
+
+def without_tokens(count: int) -> Sequence[str]:
+    """Show none."""
+    return [""] * count
+
+
+@contextmanager
+def process(argv: Sequence[str], **environment: str) -> Iterator[None]:
+    """Run a command during the block."""
+    env = {**os.environ, **environment}
+    running = subprocess.Popen(argv, env=env, cwd=ROOT, stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        running.terminate()
+        running.wait(WITHIN_S)
+
+
+@contextmanager
+def function(folder: Path, name: str, *flags: str, **told: str) -> Iterator[str]:
+    """Serve a function as functions-framework does; yield its URL."""
+    port = free_port()
+    argv = [program("functions-framework"), *flags, "--target", name]
+    argv += ["--source", str(folder / name / "main.py")]
+    # Four processes of one thread serve the plain function best: threads that share a producer
+    # only wait for each other's flush.
+    told |= {} if "--asgi" in flags else {"WORKERS": "4", "THREADS": "1"}
+    with process(argv, HOST="127.0.0.1", PORT=str(port), LOG_LEVEL="warning", **told):
+        url = f"http://127.0.0.1:{port}"
+        eventually(lambda: answers(url))
+        yield url
+
+
+@contextmanager
+def gateway(to: str) -> Iterator[str]:
+    """Serve the routes with every function at `to`; yield the gateway's URL."""
+    port = free_port()
+    services = load_manifests([ROOT / MANIFESTS]).services
+    resolve = {service.name: to for service in services}
+    with process(gateway_command([ROOT / MANIFESTS], resolve, host="127.0.0.1", port=port)):
+        url = f"http://127.0.0.1:{port}"
+        eventually(lambda: answers(url))
+        yield url
+
+
+def answers(url: str) -> bool:
+    """Whether anything answers there."""
+    try:
+        httpx.get(f"{url}/healthz")
+    except httpx.TransportError:
+        return False
+    return True
+
+
+async def calls_per_s(url: str, run: str, count: int, tokens: Tokens = without_tokens) -> float:
+    """Place orders over HTTP and return how many calls a second were answered."""
+    client = Client(url, timeout_s=30.0, size=CONNECTIONS)
+    bodies = (
+        {"order_id": f"{run}-{number}", "item": f"Item {number % 50}", "quantity": 1}
+        for number in range(count)
+    )
+    heads = (f"Authorization: Bearer {token}\r\n" if token else "" for token in tokens(count))
+    posts = [post(url, "/order", body).split(b"\r\n", 1) for body in bodies]
+    shown = zip(posts, heads, strict=True)
+    requests = iter([b"%s\r\n%s%s" % (line, head.encode(), rest) for (line, rest), head in shown])
+
+    async def caller() -> None:
+        for request in requests:
+            answer = await client.post(request)
+            assert answer.status < 300, answer
+
+    started = time.perf_counter()
+    await asyncio.gather(*(caller() for _ in range(CONNECTIONS)))
+    client.close()
+    return count / (time.perf_counter() - started)
+
+
+def http_rates(
+    console: Console, urls: Mapping[str, str], tokens: Mapping[str, Tokens] | None = None
+) -> dict[str, float]:
+    """Return the median calls/s of each, taking turns; some show tokens."""
+    shown = tokens or {}
+    rates: dict[str, list[float]] = {name: [] for name in urls}
+    for name, url in urls.items():
+        warm = calls_per_s(url, f"{name}-warm", WARM_UP, shown.get(name, without_tokens))
+        uvloop.run(warm)
+    with bar(console, "HTTP rounds", ROUNDS * len(urls)) as advance:
+        for turn in range(ROUNDS):
+            for name, url in urls.items():
+                count = NAIVE_CALLS if name == "naive" else CALLS
+                calling = calls_per_s(url, f"{name}-{turn}", count, shown.get(name, without_tokens))
+                rates[name].append(uvloop.run(calling))
+                advance(sum(map(len, rates.values())), ROUNDS * len(urls))
+    return {name: statistics.median(measured) for name, measured in rates.items()}
