@@ -60,21 +60,17 @@ def _produce(servers: str, given: argparse.Namespace) -> None:
     if given.type:
         headers = {f"ce_{name}": value for name, value in event.attributes.items()}
         headers["content-type"] = event.content_type
-    outcome = ["no answer"]
-
-    def stored(error: KafkaError | None, message: Message) -> None:
-        outcome[:] = [str(error)] if error else []
-        if not error:
-            place = f"partition {message.partition()}, offset {message.offset()}"
-            sys.stdout.write(f"{given.target}: {place}\n")
-
+    answers: list[tuple[KafkaError | None, Message]] = []
     limits = {"message.timeout.ms": int(STORED_WITHIN_S * 1000), "log_level": 0}
     producer = Producer({"bootstrap.servers": servers, **limits})
-    record = {"key": given.key, "headers": headers, "on_delivery": stored}
-    producer.produce(given.target, event.data, **record)
+    record = {"key": given.key, "headers": headers}
+    producer.produce(given.target, event.data, **record, on_delivery=lambda *a: answers.append(a))
     producer.flush(STORED_WITHIN_S + 1.0)
-    if outcome:
-        raise LocalRuntimeError(f"{servers} took nothing: {outcome[0]}")
+    error, message = answers[0] if answers else ("no answer", None)
+    if error or message is None:
+        raise LocalRuntimeError(f"{servers} took nothing: {error}")
+    place = f"partition {message.partition()}, offset {message.offset()}"
+    sys.stdout.write(f"{given.target}: {place}\n")
 
 
 def _event(given: argparse.Namespace) -> Event:
@@ -87,6 +83,7 @@ def _event(given: argparse.Namespace) -> Event:
     }
     try:
         json.loads(given.event_data)
+        content_type = "application/json"
     except ValueError:
-        return Event(attributes, "text/plain", given.event_data.encode())
-    return Event(attributes, "application/json", given.event_data.encode())
+        content_type = "text/plain"
+    return Event(attributes, content_type, given.event_data.encode())

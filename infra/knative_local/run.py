@@ -18,6 +18,7 @@ from knative_local.runtime import Runtime
 from knative_local.supervisor.supervisor import Supervisor
 
 REACHED_WITHIN_S = 1.0  # a TCP connection to the Kafka of a manifest
+FIRST_DATA = '{"hello": "world"}'
 
 
 async def run(given: argparse.Namespace) -> None:
@@ -70,11 +71,8 @@ async def _unreachable(manifests: Manifests) -> set[str]:
 
 
 def _reached(servers: str) -> bool:
-    for server in servers.split(","):
-        host, _, port = server.rpartition(":")
-        if port.isdigit() and accepts(int(port), REACHED_WITHIN_S, host):
-            return True
-    return False
+    places = (server.rpartition(":") for server in servers.split(","))
+    return any(p.isdigit() and accepts(int(p), REACHED_WITHIN_S, host) for host, _, p in places)
 
 
 def banner(runtime: Runtime, data: Path) -> str:
@@ -100,12 +98,11 @@ def _places(runtime: Runtime) -> Iterator[tuple[str, str]]:
 
 def _first_event(runtime: Runtime, data: Path) -> str:
     where = "" if data == Path(".knative_local") else f" --data {data}"
-    manifests = runtime.manifests
-    for source in manifests.kafka_sources[:1]:
-        servers = runtime.kafka or (None if runtime.stand_ins else source.servers)
-        where = " --topic" + where + (f" --kafka {servers}" if servers else "")
-    targets = [source.spec.topics[0] for source in manifests.kafka_sources]
-    targets += [service.name for service in manifests.services]
-    example = '{"hello": "world"}'
-    commands = [f"  knative-local invoke {name} '{example}'{where}\n" for name in targets[:1]]
-    return "\nA first event:\n\n" + commands[0] if commands else ""
+    if sources := runtime.manifests.kafka_sources:
+        servers = runtime.kafka or (None if runtime.stand_ins else sources[0].servers)
+        where = f" --topic{where}" + (f" --kafka {servers}" if servers else "")
+    targets = [*(source.spec.topics[0] for source in sources), *runtime.addresses]
+    if not targets:
+        return ""
+    command = f"knative-local invoke {targets[0]} '{FIRST_DATA}'{where}"
+    return f"\nA first event:\n\n  {command}\n"

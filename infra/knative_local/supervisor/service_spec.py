@@ -95,13 +95,12 @@ def function_environment(
     given: dict[str, str] = {}
     for whole in service.container.env_from:
         for kind, reference in (("ConfigMap", whole.config_map_ref), ("Secret", whole.secret_ref)):
-            if reference is None:
-                continue
-            found = settings.get((kind, service.namespace, reference.name))
-            if found is None and not reference.optional:
-                missing = f"no {kind} {reference.name} in the manifests"
-                raise LocalRuntimeError(f"Service {service.name}: {missing}")
-            given |= {whole.prefix + key: value for key, value in (found or {}).items()}
+            if reference is not None:
+                found = settings.get((kind, service.namespace, reference.name))
+                if found is None and not reference.optional:
+                    missing = f"no {kind} {reference.name} in the manifests"
+                    raise LocalRuntimeError(f"Service {service.name}: {missing}")
+                given |= {whole.prefix + key: value for key, value in (found or {}).items()}
     for variable in service.container.env:
         value = overrides.get(variable.name)
         if value is None:

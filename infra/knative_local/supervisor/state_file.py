@@ -37,21 +37,20 @@ class RuntimeState(TypedDict):
     components: list[ComponentState]
 
 
-def lock(data_dir: Path, wait_s: float = LOCK_WAIT_S) -> int:
+def lock(data_dir: Path) -> int:
     """Take the data directory for this process; return the descriptor that holds the lock.
 
     Raises LocalRuntimeError while another supervisor lives; waits for the remains of a dead one.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(data_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    deadline = time.monotonic() + wait_s
+    deadline = time.monotonic() + LOCK_WAIT_S
     while not _lock(descriptor, fcntl.LOCK_EX):
         owner = os.pread(descriptor, 20, 0).decode()
         if _alive(int(owner or 0)) or time.monotonic() > deadline:
             os.close(descriptor)
-            raise LocalRuntimeError(
-                f"{data_dir} is in use by process {owner}: stop it or choose another --data"
-            )
+            in_use = f"{data_dir} is in use by process {owner}"
+            raise LocalRuntimeError(f"{in_use}: stop it or choose another --data")
         time.sleep(POLL_INTERVAL_S)
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, str(os.getpid()).encode(), 0)
@@ -105,8 +104,6 @@ def _alive(pid: int | None) -> bool:
         return False
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
+    except OSError as error:
+        return isinstance(error, PermissionError)
     return True

@@ -20,9 +20,8 @@ class Supervisor:
 
     Use it as an asynchronous context manager: entering takes the directory, leaving stops all.
     `add` a stage, or several, then `start` them. `progress` is called with all components at every
-    change of one. `ready` is set while all that was added is ready.
-    What components print is kept in DATA/logs as it is and shown on standard output, as
-    `log_format` says, unless that is None.
+    change of one. What components print is kept in DATA/logs as it is and shown on standard
+    output, as `log_format` says, unless that is None.
     """
 
     _lock: int
@@ -35,20 +34,14 @@ class Supervisor:
         progress: Progress | None = None,
         log_format: LogFormat | None = "people",
     ) -> None:
-        self.data_dir = data_dir
-        self.ready = asyncio.Event()
+        self._data_dir = data_dir
         self._progress = progress
-        self._show = log_format
+        self._log_format = log_format
         self._stages: list[list[Component]] = []
         self._started = 0
 
-    @property
-    def components(self) -> list[Component]:
-        """All components, in the order in which they start."""
-        return [component for stage in self._stages for component in stage]
-
     async def __aenter__(self) -> Self:
-        self._lock = await asyncio.to_thread(lock, self.data_dir)
+        self._lock = await asyncio.to_thread(lock, self._data_dir)
         # The reaper shares the lock: after a SIGKILL of ours, the directory is free for another
         # supervisor only once our children are gone.
         self._reaper = Reaper(held=(self._lock,))
@@ -61,10 +54,10 @@ class Supervisor:
 
     def add(self, *commands: Command) -> None:
         """Add a stage: components that start together once all stages before are ready."""
-        logs = self.data_dir / "logs"
+        logs = self._data_dir / "logs"
         stage = []
         for command in commands:
-            show = None if command.quiet else self._show
+            show = None if command.quiet else self._log_format
             output = Output(command.name, logs / f"{command.name}.log", show=show)
             stage.append(Component(command, output, self._reaper, self._changed))
         self._stages.append(stage)
@@ -93,11 +86,7 @@ class Supervisor:
         self._started = 0
 
     def _changed(self) -> None:
-        components = self.components
-        if components and all(component.state == "ready" for component in components):
-            self.ready.set()
-        else:
-            self.ready.clear()
-        write_state(self.data_dir, components)
+        components = [component for stage in self._stages for component in stage]
+        write_state(self._data_dir, components)
         if self._progress is not None:
             self._progress(components)
