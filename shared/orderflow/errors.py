@@ -137,6 +137,10 @@ class QueueFull(Later, slug="queue-full", title="Too many requests at once"):
     """More callers wait than one process will hold."""
 
 
+class KeysAway(Later, slug="keys-away", title="Keys of the issuer away"):
+    """The issuer does not say whether the key of a token is one of its own."""
+
+
 class TooManyRequests(Later, status=429, slug="too-many-requests", title="Too many requests"):
     """One caller calls too often."""
 

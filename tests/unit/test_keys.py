@@ -13,10 +13,10 @@ from orderflow.auth.keys import (
     FETCH_EVERY_S,
     FETCHES_AT_ONCE,
     REFRESH_AFTER_S,
-    KeysAway,
     PublishedKeys,
     usable_keys,
 )
+from orderflow.errors import KeysAway
 from tests.support.issuer import KeyServer, key_server, key_set, public_jwk
 
 ONE, TWO = public_jwk("EdDSA", "one"), public_jwk("ES256", "two")

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from orderflow.auth.caller import SCOPES, Caller
 from orderflow.auth.key_document import KeyDocumentAwayError
-from orderflow.auth.keys import KeysAway, PublishedKeys, SecretKey
+from orderflow.auth.keys import PublishedKeys, SecretKey
 from orderflow.auth.tokens import MAX_TOKEN_BYTES, TokenVerifier, scopes_of
-from orderflow.errors import Unauthorized
+from orderflow.errors import KeysAway, Unauthorized
 from tests.support.issuer import (
     AUDIENCE,
     ISSUER,

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from orderflow.auth.key_document import KeyDocumentAwayError, get_document
 from orderflow.auth.rate_limit import Bucket
-from orderflow.errors import Later
+from orderflow.errors import KeysAway
 from orderflow.logs import logger
 
 REFRESH_AFTER_S = 300.0  # a key that its issuer withdraws is taken for so much longer
@@ -23,10 +23,6 @@ FETCHES_AT_ONCE, FETCH_EVERY_S = 3, 30.0
 MAX_KEYS = 100  # issuers have two or three
 MIN_RSA_BITS = 2048  # RFC 7518, section 3.3
 Algorithm = Literal["RS256", "ES256", "EdDSA"]
-
-
-class KeysAway(Later, slug="keys-away", title="Keys of the issuer away"):
-    """The issuer does not say whether the key of a token is one of its own."""
 
 
 class Keys(Protocol):

@@ -29,7 +29,12 @@ _HEADERS: dict[str, tuple[str, Schema]] = {
     "Retry-After": ("Seconds after which to try again.", {"type": "string", "pattern": "^[0-9]+$"}),
     "WWW-Authenticate": ("What is missing (RFC 6750).", _TEXT),
 }
-_REQUIRED_HEADERS = {401: "WWW-Authenticate", 403: "WWW-Authenticate", 503: "Retry-After"}
+_REQUIRED_HEADERS = {
+    401: "WWW-Authenticate",
+    403: "WWW-Authenticate",
+    429: "Retry-After",
+    503: "Retry-After",
+}
 # Of requests.
 _PARAMETERS: dict[str, tuple[str, Any]] = {
     "Idempotency-Key": ("Makes a create without an id of its own safe to repeat.", IdempotencyKey),

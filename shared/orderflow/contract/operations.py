@@ -23,7 +23,7 @@ from orderflow.orders.lists import OrderPage
 
 BODY = (400, 408, 413, 415, 422)  # whatever takes a body
 EVERY = (400, 414, 431, 503, 504)  # whatever goes through the gateway
-TOKEN = (401, 403)  # whatever needs a token
+TOKEN = (401, 403, 429)  # whatever needs a token
 PAGED, REPEATED = ("Link",), ("Location", "Idempotent-Replayed")
 
 OPERATIONS = (

@@ -90,6 +90,14 @@ TOLD = {
         "More callers wait than one process holds; nothing was done.",
         "Send it again after as many seconds as Retry-After says, and fewer at once.",
     ),
+    "too-many-requests": (
+        "The caller of this token calls too often; nothing was done.",
+        "Send it again after as many seconds as Retry-After says, and fewer in a second.",
+    ),
+    "keys-away": (
+        "The issuer of the tokens can't be asked whether the key of this one is its own.",
+        "Send it again after as many seconds as Retry-After says.",
+    ),
     "database-away": (
         "PostgreSQL does not answer. Whether the request took effect may not be known.",
         "Send it again after as many seconds as Retry-After says, under the same id.",
