@@ -31,7 +31,8 @@ SOURCE_GRACE_S = 40.0
 class Runtime:
     """What to run and how: manifests (and where they were read), and the user's choices.
 
-    `overrides` replace environment variables of the Services; `kafka` replaces the bootstrap
+    `overrides` replace environment variables of the Services, `own_overrides` those of the one that
+    has this name; `kafka` replaces the bootstrap
     servers of every KafkaSource, `stand_ins` those that are keys of it; commands of Services run
     in `project_root`. With `watch` a function restarts when its folder changes. The gateway serves
     the routes on `port`; where there are none, the Services themselves listen on it and the next.
@@ -46,6 +47,7 @@ class Runtime:
     kafka: str | None = None
     stand_ins: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, str] = field(default_factory=dict)
+    own_overrides: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     watch: bool = False
     token: str = ""
     _ports: dict[str, int] = field(default_factory=dict)
@@ -72,7 +74,7 @@ class Runtime:
                 service,
                 self._ports[service.name],
                 project_root=self.project_root,
-                overrides=self.overrides,
+                overrides={**self.overrides, **self.own_overrides.get(service.name, {})},
                 settings=self.manifests.settings,
                 watch=self.watch,
             )

@@ -13,6 +13,8 @@ from orderflow.errors import ConfigurationError, MissingSetting
 from orderflow.orders.diagnosis.commands import Target
 from orderflow_cli.options import DATA
 from orderflow_cli.postgres import server as postgres
+from orderflow_cli.roles.grants import OPERATOR
+from orderflow_cli.roles.passwords import role_url
 
 
 def running(data: Path) -> list[ComponentState]:
@@ -27,12 +29,17 @@ def addresses(data: Path, postgres_url: str | None, kafka: str | None) -> tuple[
     return database_address(data, postgres_url, flags=both), kafka_address(data, kafka)
 
 
-def database_address(data: Path, given: str | None, *, flags: str = "--postgres") -> str:
-    """Return the database's URL; raises `ConfigurationError` if none is known."""
+def database_address(
+    data: Path, given: str | None, *, flags: str = "--postgres", role: str = OPERATOR
+) -> str:
+    """Return the database's URL, of a running stack that of a role with few rights.
+
+    Raises `ConfigurationError` if none is known.
+    """
     if given is not None:
         return database_url(given)
     if any(component["kind"] == "PostgreSQL" for component in running(data)):
-        return postgres.url(data / "postgres")
+        return role_url(postgres.url(data / "postgres"), role)
     try:
         return read(DatabaseSettings).database_url
     except MissingSetting as error:

@@ -32,7 +32,9 @@ from orderflow_cli.demo.run import demo as run_demo
 from orderflow_cli.development_tokens import DevelopmentIssuer
 from orderflow_cli.options import DATA, AsJson, Data, Kafka, Port, Postgres, Project
 from orderflow_cli.output import say, say_json, say_table
+from orderflow_cli.postgres.server import SUPERUSER
 from orderflow_cli.project import groups_of, kafka_sources, project_folder, topics_of
+from orderflow_cli.roles.grants import NO_ROLES, grant, grants_of
 from orderflow_cli.stack import serve
 from orderflow_cli.topics import create_topics, lag
 
@@ -109,10 +111,18 @@ def demo() -> None:
 
 
 @app.command()
-def migrate(data: Data = DATA, postgres: Postgres = None) -> None:
-    """Bring the database to this version's schema. Safe to run twice."""
-    applied = migrations.migrate(database_address(data, postgres))
+def migrate(data: Data = DATA, project: Project = None, postgres: Postgres = None) -> None:
+    """Bring the database to this version's schema and roles. Safe to run twice.
+
+    Each function gets a role with the rights that its grants.sql names, without a password: give
+    it one, and the function's Secret a URL with both. The URL's user needs CREATEROLE for that, and
+    the schema's ownership; without, all functions have to use a URL of one user.
+    """
+    url = database_address(data, postgres, role=SUPERUSER)
+    applied = migrations.migrate(url)
     say("\n".join(f"applied {name}" for name in applied) or "nothing to apply")
+    if not grant(url, grants_of(project_folder(project))):
+        say(NO_ROLES, stderr=True)
 
 
 @app.command()

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 
 from knative_local import broker
-from knative_local.manifests.loader import load_manifests
+from knative_local.manifests.loader import Manifests, load_manifests
 from knative_local.ports import LOOPBACK, free_port
 from knative_local.runtime import Runtime
 from knative_local.supervisor.output import LogFormat
@@ -26,6 +26,8 @@ from orderflow_cli.development_tokens import DevelopmentIssuer, new_senders
 from orderflow_cli.postgres import server as embedded_postgres
 from orderflow_cli.progress import starting
 from orderflow_cli.project import MANIFESTS, project_folder, topics_of
+from orderflow_cli.roles.grants import NO_ROLES, grant, grants_of, role_of
+from orderflow_cli.roles.passwords import role_url
 from orderflow_cli.topics import PARTITIONS, create_topics
 
 BANNER = """
@@ -52,11 +54,15 @@ STOP_SIGNALS = signal.SIGINT, signal.SIGTERM
 
 
 class Stack(NamedTuple):
-    """A stack that runs: where its gateway, its database and its brokers are."""
+    """A stack that runs: where its gateway, its database and its brokers are.
+
+    Unless its functions have `own_roles`, all of them use that URL of the database.
+    """
 
     url: str
     postgres: str
     kafka: str
+    own_roles: bool
 
 
 @asynccontextmanager
@@ -76,43 +82,54 @@ async def open_stack(
 
     With `watch` a function restarts when its folder changes, and with `auth` callers need a token
     of `orderflow token`. What components print is shown only if there is a `log_format`. `data` is
-    an absolute path. Raises `ConfigurationError` or `LocalRuntimeError` for what the user can put
-    right.
+    absolute. Raises `ConfigurationError` or `LocalRuntimeError` for what the user can put right.
     """
     project = project_folder(project)
     manifests = load_manifests([project / MANIFESTS])
     topics = topics_of(manifests.kafka_sources)
     postgres = None if postgres is None else database_url(postgres)
     kafka = None if kafka is None else kafka_servers(kafka)
+    own_roles = postgres is None or await asyncio.to_thread(_prepare, postgres, project)
     async with Supervisor(data, progress=progress, log_format=log_format) as supervisor:
         url, kafka, servers = _servers(data, postgres, kafka, topics)
         told, senders = {"DATABASE_URL": url, "KAFKA_BOOTSTRAP_SERVERS": kafka}, new_senders()
         gateway = f"http://{LOOPBACK}:{port}"
         beside, callers = _callers(data, gateway) if auth else ([], WITHOUT_TOKENS)
-        paths = [project / MANIFESTS, *beside]
         runtime = Runtime(
-            manifests=load_manifests(paths),
-            paths=paths,
+            manifests=load_manifests([project / MANIFESTS, *beside]),
+            paths=[project / MANIFESTS, *beside],
             project_root=project,
             port=port,
             kafka=kafka,
             overrides=told | callers | senders.settings,
+            own_overrides=_own_urls(url, manifests) if own_roles else {},
             watch=watch,
             token=senders.token,
         )
         for stage in (servers, *runtime.stages()):
             supervisor.add(*stage)
         await supervisor.start(1)
-        await asyncio.to_thread(migrate, url)
+        if postgres is None:
+            await asyncio.to_thread(_prepare, url, project)
         await asyncio.to_thread(create_topics, kafka, topics)
         await supervisor.start()
-        yield Stack(gateway, url, kafka)
+        yield Stack(gateway, url, kafka, own_roles)
 
 
 def _callers(data: Path, gateway: str) -> tuple[list[Path], dict[str, str]]:
     # What runs beside the project so that callers have tokens, and what functions are told of it.
     issuer = DevelopmentIssuer(data)
     return [issuer.open()], issuer.settings(gateway)
+
+
+def _own_urls(url: str, manifests: Manifests) -> dict[str, dict[str, str]]:
+    names = [service.name for service in manifests.services]
+    return {name: {"DATABASE_URL": role_url(url, role_of(name))} for name in names}
+
+
+def _prepare(url: str, project: Path) -> bool:
+    migrate(url)
+    return grant(url, grants_of(project))
 
 
 def _servers(
@@ -155,5 +172,7 @@ async def _serve(data: Path, console: Console, choices: dict[str, Any]) -> None:
         token, shown = (GET_ONE.format(data=data), SHOWN) if choices["auth"] else ("", "")
         banner = BANNER.format(**stack._asdict(), data=data, token=token, shown=shown)
         console.print(banner, soft_wrap=True, highlight=False)
+        if not stack.own_roles:
+            console.print(NO_ROLES)
         until_stopped.callback(console.print, "stopping …")
         await asyncio.Event().wait()

@@ -1,7 +1,6 @@
 """Whether all that callers were told is true, and no promise is broken."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from orderflow.database.connection import statement
@@ -9,11 +8,10 @@ from orderflow_cli.audit.proof import Proof, prove
 from tests.chaos.load import Told
 from tests.chaos.site import Site
 
-HERE = Path(__file__).parent
-SELECT_ORDERS = statement(HERE / "select_orders.sql")
-SELECT_CHANGES = statement(HERE / "select_changes.sql")
-SELECT_UNSETTLED = statement(HERE / "select_unsettled.sql")
-SELECT_LEFT = statement(HERE / "select_left.sql")
+SELECT_ORDERS = statement(__file__, "select_orders.sql")
+SELECT_CHANGES = statement(__file__, "select_changes.sql")
+SELECT_UNSETTLED = statement(__file__, "select_unsettled.sql")
+SELECT_LEFT = statement(__file__, "select_left.sql")
 SELECT_STOCK = "SELECT item, on_hand FROM stock"
 
 Ids = Mapping[tuple[str, int], set[str]]

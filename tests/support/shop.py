@@ -20,8 +20,9 @@ from knative_local.delivery.sink import TOKEN_VARIABLE
 from knative_local.ports import LOOPBACK, free_port
 from knative_local.supervisor.state_file import ComponentState, read_state
 from orderflow.database.connection import Connection
-from orderflow_cli.addresses import addresses
+from orderflow_cli.addresses import kafka_address
 from orderflow_cli.audit.proof import Proof, pending, prove
+from orderflow_cli.postgres import server as postgres
 from tests.support.impatient_project import impatient_project
 from tests.support.waiting import DEADLINE_S, POLL_S, eventually
 
@@ -59,8 +60,9 @@ class Shop:
 
     @property
     def servers(self) -> tuple[str, str]:
-        """The database's URL and the address of the brokers."""
-        return addresses(self.data, self.postgres, self.kafka)
+        """The database's URL, of one who may do everything, and the address of the brokers."""
+        own = postgres.url(self.data / "postgres")
+        return self.postgres or own, kafka_address(self.data, self.kafka)
 
     def call(
         self,

@@ -7,7 +7,7 @@ from orderflow.database.connection import Connection, statement
 
 MIGRATION_TIMEOUT_S = 610  # above what a migration gives itself: it may rewrite a large table
 FOLDER = Path(__file__).parent / "migrations"
-_BEGIN = statement(__file__, "begin_migrations.sql")
+BEGIN_MIGRATIONS = statement(__file__, "begin_migrations.sql")
 _RECORD = statement(__file__, "record_migration.sql")
 
 
@@ -21,7 +21,7 @@ def migrate(url: str) -> list[str]:
         for path in sorted(FOLDER.glob("*.sql")):
             # The lock is the transaction's, so a second runner waits and then finds the row.
             with connection.transaction():
-                connection.script(_BEGIN)
+                connection.script(BEGIN_MIGRATIONS)
                 if connection.run(_RECORD, name=path.stem):
                     connection.script(path.read_text())
                     applied.append(path.stem)

