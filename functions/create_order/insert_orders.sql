@@ -4,7 +4,7 @@
 WITH arrived AS (
   SELECT * FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS arrival (
     number integer, order_id text, idempotency_key text, fingerprint text, on_shortage text,
-    hold_minutes integer, lines jsonb, event jsonb
+    hold_minutes integer, placed_by text, lines jsonb, event jsonb
   )
   ORDER BY number
 ),
@@ -13,11 +13,11 @@ numbered AS MATERIALIZED (
 ),
 placed AS (
   INSERT INTO orders (
-    position, order_id, idempotency_key, fingerprint, on_shortage, hold_minutes, traceparent,
-    due_at
+    position, order_id, idempotency_key, fingerprint, on_shortage, hold_minutes, placed_by,
+    traceparent, due_at
   )
   SELECT
-    position, order_id, idempotency_key, fingerprint, on_shortage, hold_minutes,
+    position, order_id, idempotency_key, fingerprint, on_shortage, hold_minutes, placed_by,
     event ->> 'traceparent', now() + interval '10 seconds'
   FROM numbered
   ORDER BY order_id, number
@@ -33,8 +33,8 @@ lines AS (
   FROM new, jsonb_array_elements(new.lines) WITH ORDINALITY AS line (value, number)
 ),
 history AS (
-  INSERT INTO order_history (position, sequence, status, cause)
-  SELECT position, 1, 'pending', 'order received' FROM new
+  INSERT INTO order_history (position, sequence, status, cause, asked_by)
+  SELECT position, 1, 'pending', 'order received', placed_by FROM new
 ),
 events AS (
   INSERT INTO outbox

@@ -4,19 +4,22 @@ Writes orders, order_lines, order_history and outbox; emits orderflow.order.plac
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from orderflow.auth.caller import LOCAL, caller_of
 from orderflow.database.connection import Connection, Json, statement
 from orderflow.database.event import Event
+from orderflow.database.first_answers import key_reused
 from orderflow.database.group_commit import Batch
 from orderflow.errors import Conflict
 from orderflow.events.messages import order_placed
 from orderflow.http.handler import http, json_response, replay_header
+from orderflow.http.idempotency import idempotency_key_of
 from orderflow.http.path import path_to
-from orderflow.http.request import body_of, idempotency_key_of, traceparent_of
+from orderflow.http.request import body_of, traceparent_of
 from orderflow.ids import uuid7
 from orderflow.logs import bind_log_fields
 from orderflow.models import PlaceOrder
@@ -35,6 +38,7 @@ class Placement(NamedTuple):
     on_shortage: str
     hold_minutes: int | None
     lines: list[dict[str, str | int]]
+    placed_by: str
     event: Event
 
     def row(self, number: int) -> dict[str, Any]:
@@ -48,27 +52,33 @@ class Placed(NamedTuple):
     order_id: str
     fingerprint: str
     unpublished_event_id: str | None
-    is_new: bool = False
+    found_by: Literal["key", "id", "another caller"] | None = None
 
 
 @http("POST", scope="orders:write")
 async def create_order(request: Request) -> Response:
-    """Answer 201 for a new order, 200 for a repeat, 409 for another body under the same id."""
-    order = await body_of(request, PlaceOrder)
-    placement = requested(order, idempotency_key_of(request), traceparent_of(request))
+    """Answer 201 for a new order, 200 for a repeat; 409 or 422 for what its id or key is not of."""
+    order, key = await body_of(request, PlaceOrder), idempotency_key_of(request)
+    placement = requested(order, key, traceparent_of(request), caller_of(request).subject)
     placed = await place(placement)
-    bind_log_fields(order_id=placed.order_id, is_new=placed.is_new)
+    bind_log_fields(order_id=placed.order_id, is_new=placed.found_by is None)
+    if placed.found_by == "another caller":  # who is told no more than that the id is taken
+        raise Conflict(f"the order_id {placed.order_id} is taken; use another")
     if placed.fingerprint != placement.fingerprint:
+        if placed.found_by == "key":
+            raise key_reused()
         raise Conflict(f"order {placed.order_id} exists with another body; use another order_id")
     return answered(placed, await outbox().acknowledged(placed.unpublished_event_id))
 
 
-def requested(order: PlaceOrder, idempotency_key: str | None, traceparent: str) -> Placement:
+def requested(
+    order: PlaceOrder, idempotency_key: str | None, traceparent: str, placed_by: str = LOCAL.subject
+) -> Placement:
     """Name the order, if its caller did not, and make its event."""
     order_id = order.order_id or uuid7()
-    lines, choices = order.plain_lines(), (order.on_shortage, order.hold_minutes)
-    event = order_placed(order_id, lines, order.on_shortage, traceparent)
-    return Placement(order_id, idempotency_key, order.fingerprint(), *choices, lines, event)
+    asked = order_id, idempotency_key, order.fingerprint(), order.on_shortage, order.hold_minutes
+    event = order_placed(order_id, order.plain_lines(), order.on_shortage, traceparent)
+    return Placement(*asked, order.plain_lines(), placed_by, event)
 
 
 def place_orders(connection: Connection, placements: Sequence[Placement]) -> list[Placed]:
@@ -80,9 +90,7 @@ def place_orders(connection: Connection, placements: Sequence[Placement]) -> lis
     found = connection.run(SELECT_PLACED, asked=Json(repeated)) if repeated else []
     stored = {number: Placed(*rest) for number, *rest in found}
     return [
-        Placed(p.order_id, p.fingerprint, p.event.id, is_new=True)
-        if number in new
-        else stored[number]
+        Placed(p.order_id, p.fingerprint, p.event.id) if number in new else stored[number]
         for number, p in enumerate(placements)
     ]
 
@@ -94,5 +102,6 @@ def answered(placed: Placed, sent: bool) -> Response:
     """Make the answer; a repeat gets the first one, marked."""
     message = f"Order received, stored in DB, and {'sent to' if sent else 'queued for'} Kafka"
     body = {"message": message, "order_id": placed.order_id, "status": "pending"}
-    headers = {"Location": path_to("order", placed.order_id)} | replay_header(placed.is_new)
-    return json_response(body, 201 if placed.is_new else 200, headers)
+    is_new = placed.found_by is None
+    headers = {"Location": path_to("order", placed.order_id)} | replay_header(is_new)
+    return json_response(body, 201 if is_new else 200, headers)

@@ -13,6 +13,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from orderflow.auth.caller import LOCAL, caller_of
 from orderflow.database.connection import Connection
 from orderflow.dead_letters.lists import cursor_after, letters_page, one_letter
 from orderflow.dead_letters.redrives import redrive as redrive_letters
@@ -24,8 +25,9 @@ from orderflow.dead_letters.selections import (
     RedrivePage,
     Selection,
 )
-from orderflow.errors import MethodNotAllowed, NotFound
-from orderflow.http.handler import http, json_response
+from orderflow.errors import InvalidInput, MethodNotAllowed, NotFound
+from orderflow.http.handler import http, json_response, replay_header
+from orderflow.http.idempotency import keyed_call_of
 from orderflow.http.pages import Found, found_rows, page_response
 from orderflow.http.pagination import page_of
 from orderflow.http.path import path_name, segments_of
@@ -67,11 +69,17 @@ async def act(request: Request, path: tuple[str, ...]) -> Response:
     if path not in ACTIONS:
         raise MethodNotAllowed(("GET", "HEAD"))
     asked = await body_of(request, ACTIONS[path])
-    done = await worker().submit(partial(redrive_letters, asked))
+    call, subject = keyed_call_of(request, asked), caller_of(request).subject
+    if subject != LOCAL.subject:  # who asks is whose token it is, whatever the body says
+        asked = asked.model_copy(update={"by": subject})
+    elif asked.by is None:
+        raise InvalidInput.of([("by", "say who asks")])
+    done, is_new = await worker().submit(partial(redrive_letters, asked, call=call))
     bind_log_fields(
         by=asked.by, dry_run=asked.dry_run, redrive=done.get("redrive"), matched=done["matched"]
     )
-    return json_response(done, 202 if done.get("last_send_at") else 200)
+    status = 202 if done.get("last_send_at") else 200
+    return json_response(done, status, replay_header(is_new))
 
 
 def read_rows(

@@ -5,17 +5,20 @@ written by apply_inventory.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from orderflow.auth.caller import LOCAL, caller_of
 from orderflow.database.connection import Connection, Json, statement
 from orderflow.database.event import Event
+from orderflow.database.first_answers import key_reused
 from orderflow.database.group_commit import Batch
 from orderflow.errors import Conflict
 from orderflow.events.messages import inventory_changed
 from orderflow.http.handler import http, json_response, replay_header
+from orderflow.http.idempotency import idempotency_key_of
 from orderflow.http.path import path_to
 from orderflow.http.request import body_of, traceparent_of
 from orderflow.ids import uuid7
@@ -33,6 +36,8 @@ class Change(NamedTuple):
     """What one call asks for. `fingerprint` stands for its body."""
 
     change_id: str
+    idempotency_key: str | None
+    told_by: str
     body: ChangeInventory
     fingerprint: str
     event: Event
@@ -47,30 +52,40 @@ class Change(NamedTuple):
 class Recorded(NamedTuple):
     """A change as the database has it, and its event's id while that is in the outbox."""
 
+    change_id: str
     fingerprint: str
     unpublished_event_id: str | None
-    is_new: bool = False
+    found_by: Literal["key", "id"] | None = None
 
 
 @http("POST", scope="inventory:write")
 async def update_inventory(request: Request) -> Response:
-    """Answer 202 for a new change and for a repeat, 409 for another body under the same id."""
-    change = requested(await body_of(request, ChangeInventory), traceparent_of(request))
+    """Answer 202 to a new change and a repeat; 409 or 422 to what its id or key is not of."""
+    body, key = await body_of(request, ChangeInventory), idempotency_key_of(request)
+    change = requested(body, traceparent_of(request), key, caller_of(request).subject)
     recorded = await record(change)
-    bind_log_fields(item=change.body.item, change_id=change.change_id, is_new=recorded.is_new)
-    if recorded.fingerprint != change.fingerprint:
-        raise Conflict(f"change {change.change_id} exists with another body; use another change_id")
+    change_id, is_new = recorded.change_id, recorded.found_by is None
+    bind_log_fields(item=body.item, change_id=change_id, is_new=is_new)
+    if recorded.fingerprint != change.fingerprint or body.change_id not in {None, change_id}:
+        if recorded.found_by == "key":
+            raise key_reused()
+        raise Conflict(f"change {change_id} exists with another body; use another change_id")
     sent = await outbox().acknowledged(recorded.unpublished_event_id)
-    location = {"Location": path_to("inventory", "changes", change.change_id)}
-    body = {"message": SENT if sent else QUEUED, "change_id": change.change_id}
-    return json_response(body, 202, location | replay_header(recorded.is_new))
+    location = {"Location": path_to("inventory", "changes", change_id)}
+    answer = {"message": SENT if sent else QUEUED, "change_id": change_id}
+    return json_response(answer, 202, location | replay_header(is_new))
 
 
-def requested(body: ChangeInventory, traceparent: str) -> Change:
+def requested(
+    body: ChangeInventory,
+    traceparent: str,
+    idempotency_key: str | None = None,
+    told_by: str = LOCAL.subject,
+) -> Change:
     """Name the change, if its caller did not, and make its event."""
     change_id = body.change_id or uuid7()
     event = inventory_changed(body.item, change_id, traceparent)
-    return Change(change_id, body, body.fingerprint(), event)
+    return Change(change_id, idempotency_key, told_by, body, body.fingerprint(), event)
 
 
 def record_changes(connection: Connection, changes: Sequence[Change]) -> list[Recorded]:
@@ -78,13 +93,13 @@ def record_changes(connection: Connection, changes: Sequence[Change]) -> list[Re
     rows = [change.row(number) for number, change in enumerate(changes)]
     new = {number for (number,) in connection.run(INSERT_CHANGES, changes=Json(rows))}
     connection.record(changes[number].event for number in sorted(new))
-    old = [row["change_id"] for row in rows if row["number"] not in new]
-    found = connection.run(SELECT_CHANGES, change_ids=old) if old else []
-    stored = {change_id: Recorded(*rest) for change_id, *rest in found}
+    repeated = [row for row in rows if row["number"] not in new]
+    found = connection.run(SELECT_CHANGES, asked=Json(repeated)) if repeated else []
+    stored = {number: Recorded(*rest) for number, *rest in found}
     return [
-        Recorded(change.fingerprint, change.event.id, is_new=True)
+        Recorded(change.change_id, change.fingerprint, change.event.id)
         if number in new
-        else stored[change.change_id]
+        else stored[number]
         for number, change in enumerate(changes)
     ]
 

@@ -11,10 +11,13 @@ from typing import NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
+from orderflow.auth.caller import LOCAL, caller_of
 from orderflow.database.connection import Connection
+from orderflow.database.first_answers import FirstAnswers, KeyedCall
 from orderflow.database.group_commit import Batch
 from orderflow.errors import Conflict, NotFound, OrderFlowError
 from orderflow.http.handler import http, json_response, replay_header
+from orderflow.http.idempotency import keyed_call_of
 from orderflow.http.path import path_name
 from orderflow.http.request import body_of
 from orderflow.logs import bind_log_fields
@@ -29,15 +32,19 @@ class Change(NamedTuple):
 
     order_id: str
     status: Status
+    asked_by: str = LOCAL.subject
+    call: KeyedCall | None = None
 
 
 @http("PATCH", scope="orders:write")
 async def update_order(request: Request) -> Response:
     """Answer 200 with the new status, also to a repeat; 404 or 409 when it can't be."""
-    wanted = Change(path_name(request, "order"), (await body_of(request, ChangeOrder)).status)
-    bind_log_fields(order_id=wanted.order_id, becomes=wanted.status)
-    moved = await change(wanted)
-    return json_response(wanted._asdict(), 200, replay_header(moved))
+    order_id, body = path_name(request, "order"), await body_of(request, ChangeOrder)
+    call, subject = keyed_call_of(request, body), caller_of(request).subject
+    bind_log_fields(order_id=order_id, becomes=body.status)
+    moved = await change(Change(order_id, body.status, subject, call))
+    answer = {"order_id": order_id, "status": body.status}
+    return json_response(answer, 200, replay_header(moved))
 
 
 def change_orders(connection: Connection, changes: Sequence[Change]) -> list[bool | OrderFlowError]:
@@ -48,12 +55,19 @@ def change_orders(connection: Connection, changes: Sequence[Change]) -> list[boo
     planned: dict[str, Move] = {}
     results: list[bool | OrderFlowError] = []
     with locked_orders(connection, [wanted.order_id for wanted in changes]) as locked:
+        first = FirstAnswers(connection, [wanted.call for wanted in changes])
         for wanted in changes:
-            outcome = plan(wanted, locked, planned)
-            if isinstance(outcome, Move):
+            outcome = first.get(wanted.call)
+            if outcome is None:
+                outcome = plan(wanted, locked, planned)
+                if not isinstance(outcome, OrderFlowError):
+                    first.add(wanted.call, wanted.status)
+            moves = isinstance(outcome, Move)
+            if moves:
                 planned[wanted.order_id] = outcome
-            results.append(outcome if isinstance(outcome, OrderFlowError) else outcome is not None)
+            results.append(outcome if isinstance(outcome, OrderFlowError) else moves)
         move_orders(connection, locked, [*planned.values()], source="/orderflow/update_order")
+        first.store()
     return results
 
 
@@ -75,7 +89,7 @@ def plan(
         return Conflict(f"the order is {status}; it can become {can}, not {wanted.status}")
     if wanted.status == "shipped" and (lacking := not_on_hand(order, locked, planned)):
         return Conflict(f"less {lacking} is on hand than was reserved; count it, then ship")
-    return Move(order, wanted.status, f"{wanted.status} by request")
+    return Move(order, wanted.status, f"{wanted.status} by request", asked_by=wanted.asked_by)
 
 
 def not_on_hand(order: LockedOrder, locked: Locked, planned: Mapping[str, Move]) -> str | None:

@@ -111,6 +111,12 @@ class BodyTooSlow(Never, status=408, slug="body-too-slow", title="Body too slow"
     headers: Mapping[str, str] = {"Connection": "close"}
 
 
+class PreconditionFailed(
+    Never, status=412, slug="precondition-failed", title="Precondition failed"
+):
+    """A condition of the request's headers does not hold."""
+
+
 class BodyTooLarge(Never, status=413, slug="body-too-large", title="Body too large"):
     """The body is over the limit."""
 

@@ -40,7 +40,7 @@ def place(connection: Connection, order_id: str, *lines: tuple[str, int], **more
     create = module_of("create_order")
     body = make_order(order_id=order_id, lines=make_lines(*lines), **more)
     placement = create.requested(PlaceOrder.model_validate(body), None, TRACE)
-    assert create.place_orders(connection, [placement])[0].is_new
+    assert create.place_orders(connection, [placement])[0].found_by is None
 
 
 def decide(connection: Connection, *order_ids: str) -> None:

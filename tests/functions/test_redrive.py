@@ -442,7 +442,7 @@ async def test_a_wrong_rate_is_refused(rate: Any) -> None:
 async def test_who_asks_has_to_say_so() -> None:
     answer = await client_of("redrive").post("/dead-letters/redrive", json={"all": True})
 
-    assert answer.json()["errors"][0] == {"field": "by", "message": "Field required"}
+    assert answer.json()["errors"][0] == {"field": "by", "message": "say who asks"}
 
 
 async def test_a_discard_has_no_rate() -> None:
@@ -460,7 +460,7 @@ async def test_redrives_of_the_same_letters_at_one_instant_schedule_each_once(
     with ThreadPoolExecutor(4) as threads, connections(postgres, 4) as own:
         answers = [*threads.map(redrives.redrive, asked, own)]
 
-    assert sum(answer["matched"] for answer in answers) == 300
+    assert sum(done.answer["matched"] for done in answers) == 300
     sql = """SELECT count(*), count(DISTINCT letter) FROM redriven_letters
       WHERE letter BETWEEN :first AND :last"""
     assert database.run(sql, first=kept[0], last=kept[-1]) == [[300, 300]]
@@ -608,7 +608,7 @@ def test_a_page_reads_its_own_letters_only_at_any_depth(
 
 def test_what_is_due_is_found_without_reading_the_rest(large: Connection) -> None:
     asked = RedriveLetters(filter=LetterFilter(type="type 0"), by="Ada", rate_per_s=1)
-    assert redrives.redrive(asked, large)["matched"] > 1_000
+    assert redrives.redrive(asked, large).answer["matched"] > 1_000
     large.script("ANALYZE")
 
     limits = {"count": 2_000, "step_s": 1.25, "bytes": 10**6}
@@ -633,9 +633,9 @@ def test_one_call_schedules_a_bounded_number_and_says_that_more_are_left(
       UPDATE dead_letters SET state = 'kept' WHERE state <> 'redriving';
     """)
     everything = RedriveLetters(all=True, by="Ada", rate_per_s=1_000)
-    dry = redrives.redrive(everything.model_copy(update={"dry_run": True}), large)
+    dry = redrives.redrive(everything.model_copy(update={"dry_run": True}), large).answer
 
-    answers = [redrives.redrive(everything, large) for _ in range(4)]
+    answers = [redrives.redrive(everything, large).answer for _ in range(4)]
 
     assert [answer["matched"] for answer in answers[:2]] == [10_000, 10_000]
     assert [answer["more"] for answer in answers] == [True, True, False, False]
@@ -646,7 +646,7 @@ def test_one_call_schedules_a_bounded_number_and_says_that_more_are_left(
 def test_all_can_be_discarded(large: Connection) -> None:
     large.script("UPDATE dead_letters SET state = 'kept'; DELETE FROM redriven_letters;")
 
-    answer = redrives.redrive(DiscardLetters(all=True, by="Ada"), large)
+    answer = redrives.redrive(DiscardLetters(all=True, by="Ada"), large).answer
 
     assert (answer["matched"], answer["more"]) == (10_000, True)
 

@@ -199,7 +199,9 @@ class StockMachine(RuleBasedStateMachine):
     def placed(self, bodies: list[PlaceOrder]) -> list[bool]:
         create = module_of("create_order")
         placements = [create.requested(body, None, TRACE) for body in bodies]
-        return [placed.is_new for placed in create.place_orders(self.connection, placements)]
+        return [
+            placed.found_by is None for placed in create.place_orders(self.connection, placements)
+        ]
 
     @rule(wanted=picks)
     def decide(self, wanted: list[int]) -> None:
@@ -250,8 +252,8 @@ class StockMachine(RuleBasedStateMachine):
             time, body["occurred_at"] = since, self.instants[since]
         inventory = module_of("update_inventory")
         change = inventory.requested(ChangeInventory.model_validate(body), TRACE)
-        ((_, _, is_new),) = inventory.record_changes(self.connection, [change])
-        assert is_new
+        (recorded,) = inventory.record_changes(self.connection, [change])
+        assert recorded.found_by is None
         told = self.paper.shelves[name].told
         told.append((time, fields.get("stock"), fields.get("adjust")))
 

@@ -47,8 +47,8 @@ def test_an_error_has_the_status_of_the_contract(error: type[OrderFlowError]) ->
     assert error("because").status == STATUSES[error]
 
 
-def test_what_may_work_later_is_503_and_what_never_will_is_4xx() -> None:
-    assert {error.status for error in family(Later)} == {503}
+def test_what_may_work_later_is_503_or_429_and_what_never_will_is_4xx() -> None:
+    assert {error.status for error in family(Later)} == {429, 503}
     assert all(400 <= error.status < 500 for error in family(Never) if error is not Never)
 
 

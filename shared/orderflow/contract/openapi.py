@@ -37,7 +37,7 @@ _REQUIRED_HEADERS = {
 }
 # Of requests.
 _PARAMETERS: dict[str, tuple[str, Any]] = {
-    "Idempotency-Key": ("Makes a create without an id of its own safe to repeat.", IdempotencyKey),
+    "Idempotency-Key": ("Makes the call safe to repeat; a key is a caller's own.", IdempotencyKey),
     "traceparent": ("The trace to continue (W3C Trace Context); another one is ignored.", str),
 }
 

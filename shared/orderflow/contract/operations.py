@@ -21,7 +21,7 @@ from orderflow.http.pagination import Page
 from orderflow.models import ChangeInventory, ChangeOrder, PlaceOrder
 from orderflow.orders.lists import OrderPage
 
-BODY = (400, 408, 413, 415, 422)  # whatever takes a body
+BODY = (400, 408, 412, 413, 415, 422)  # whatever takes a body
 EVERY = (400, 414, 431, 503, 504)  # whatever goes through the gateway
 TOKEN = (401, 403, 429)  # whatever needs a token
 PAGED, REPEATED = ("Link",), ("Location", "Idempotent-Replayed")
@@ -73,6 +73,7 @@ OPERATIONS = (
         (Answer(200, "The order has this status now.", OrderChanged, ("Idempotent-Replayed",)),),
         (*BODY, 404, 409),
         body=ChangeOrder,
+        headers=("Idempotency-Key",),
     ),
     Operation(
         "change_inventory",
@@ -82,7 +83,7 @@ OPERATIONS = (
         (Answer(202, "The change is stored and will be applied.", ChangeAccepted, REPEATED),),
         (*BODY, 409),
         body=ChangeInventory,
-        headers=("traceparent",),
+        headers=("Idempotency-Key", "traceparent"),
     ),
     Operation(
         "list_inventory",
@@ -133,20 +134,22 @@ OPERATIONS = (
         "Send dead letters again",
         "operations",
         (
-            Answer(202, "They are scheduled.", Redriven),
-            Answer(200, "There is nothing to send, or it was a dry run.", Redriven),
+            Answer(202, "They are scheduled.", Redriven, REPEATED[1:]),
+            Answer(200, "There is nothing to send, or it was a dry run.", Redriven, REPEATED[1:]),
         ),
         (*BODY, 404, 409),
         body=RedriveLetters,
+        headers=("Idempotency-Key",),
     ),
     Operation(
         "discard_dead_letters",
         "POST /dead-letters/discard",
         "Discard dead letters",
         "operations",
-        (Answer(200, "They are discarded, or it was a dry run.", Redriven),),
+        (Answer(200, "They are discarded, or it was a dry run.", Redriven, REPEATED[1:]),),
         (*BODY, 404, 409),
         body=DiscardLetters,
+        headers=("Idempotency-Key",),
     ),
     Operation(
         "list_redrives",

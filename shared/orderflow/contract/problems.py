@@ -62,6 +62,10 @@ TOLD = {
         "What is stored forbids it: the id is taken by another body, or the order can't move so.",
         "Read what is stored; the detail says what it can become. Use a new id for a new thing.",
     ),
+    "precondition-failed": (
+        "A header makes the write depend on a version of the thing, and nothing here has one.",
+        "Leave out If-Match, If-None-Match and If-Unmodified-Since; send an Idempotency-Key.",
+    ),
     "body-too-large": (
         "The body is over 256 KiB.",
         "Send less at once; an order has at most 100 lines.",

@@ -6,9 +6,10 @@ A redrive only says in the database when each letter may be sent; `resending` se
 from typing import Any, NamedTuple
 
 from orderflow.database.connection import Connection, Json, statement
+from orderflow.database.first_answers import FirstAnswers, KeyedCall
 from orderflow.dead_letters.lists import find_letters, letters_of
 from orderflow.dead_letters.selections import LetterFilter, Selection
-from orderflow.errors import Conflict, NotFound
+from orderflow.errors import Conflict, InvalidInput, NotFound
 from orderflow.http.pagination import Page, position_of
 
 LOCK_LETTERS = statement(__file__, "lock_letters.sql")
@@ -34,30 +35,33 @@ class Chosen(NamedTuple):
     more: bool = False
 
 
-def redrive(asked: Selection, connection: Connection) -> dict[str, Any]:
+class Redriven(NamedTuple):
+    """What a call came to; not new if it was made before, under the same idempotency key."""
+
+    answer: dict[str, Any]
+    is_new: bool = True
+
+
+def redrive(asked: Selection, connection: Connection, *, call: KeyedCall | None = None) -> Redriven:
     """Schedule letters or, where no rate is given, discard them, and record who asked.
 
-    Returns `redrive` (the record's id, None when nothing matched), `matched`, `skipped` (scheduled
-    or discarded before), `cannot_be_sent`, `more` (there are others: ask again) and
+    Answers with `redrive` (the record's id, None when nothing matched), `matched`, `skipped`
+    (scheduled or discarded before), `cannot_be_sent`, `more` (there are others: ask again) and
     `last_send_at`; of a dry run `kinds` and `first` instead of an id. Raises `NotFound` for
     unknown ids and `Conflict` for ids of letters that can't be sent.
     """
     with connection.transaction():
-        chosen = _by_ids(connection, asked) if asked.ids else _by_filter(connection, asked)
-        ids, counts = chosen.ids, chosen._asdict()
-        counts["matched"] = len(counts.pop("ids"))
-        if asked.dry_run:
-            kinds = connection.value(COUNT_LETTERS, ids=ids, count=MAX_KINDS_SHOWN)
-            first = letters_of(connection, ids[:MAX_LETTERS_SHOWN])
-            return counts | {"kinds": kinds, "first": first[::-1]}
-        if not ids:
-            return counts | {"redrive": None, "last_send_at": None}
-        selection = asked.model_dump(
-            mode="json", include={"ids", "filter", "all"}, exclude_unset=True
-        )
-        asker = {"by": asked.by, "selection": Json(selection), "rate_per_s": asked.rate_per_s}
-        counts |= connection.value(RECORD_REDRIVE, ids=ids, **asker)
-        return counts
+        first = FirstAnswers(connection, [call])
+        before = first.get(call)
+        if isinstance(before, InvalidInput):
+            raise before
+        if before is not None:
+            return Redriven(before, is_new=False)
+        answer = _redrive(asked, connection)
+        if not asked.dry_run:
+            first.add(call, answer)
+            first.store()
+    return Redriven(answer)
 
 
 def redrives_page(page: Page, connection: Connection) -> list[dict[str, Any]]:
@@ -65,6 +69,22 @@ def redrives_page(page: Page, connection: Connection) -> list[dict[str, Any]]:
     found: list[dict[str, Any]]
     found = connection.value(SELECT_REDRIVES, below=position_of(page), count=page.limit)
     return found
+
+
+def _redrive(asked: Selection, connection: Connection) -> dict[str, Any]:
+    chosen = _by_ids(connection, asked) if asked.ids else _by_filter(connection, asked)
+    ids, counts = chosen.ids, chosen._asdict()
+    counts["matched"] = len(counts.pop("ids"))
+    if asked.dry_run:
+        kinds = connection.value(COUNT_LETTERS, ids=ids, count=MAX_KINDS_SHOWN)
+        first = letters_of(connection, ids[:MAX_LETTERS_SHOWN])
+        return counts | {"kinds": kinds, "first": first[::-1]}
+    if not ids:
+        return counts | {"redrive": None, "last_send_at": None}
+    selection = asked.model_dump(mode="json", include={"ids", "filter", "all"}, exclude_unset=True)
+    asker = {"by": asked.by, "selection": Json(selection), "rate_per_s": asked.rate_per_s}
+    counts |= connection.value(RECORD_REDRIVE, ids=ids, **asker)
+    return counts
 
 
 class _Letter(NamedTuple):

@@ -13,6 +13,7 @@ from cloudevents.kafka import KafkaMessage
 from confluent_kafka import KafkaError
 
 from orderflow.database.connection import Connection, Json, statement
+from orderflow.database.first_answers import DELETE_OLD_ANSWERS
 from orderflow.events.attempts import forget_attempts
 from orderflow.events.cloudevent import PLAIN_RECORD
 from orderflow.resources import outbox, worker
@@ -55,7 +56,7 @@ async def purge_and_redrive() -> int:
 
     def purge(connection: Connection) -> None:
         connection.run(SETTLE_LETTERS, count=LOOKED_AT)
-        for sql in (DELETE_SETTLED, DELETE_OLD_ATTEMPTS):
+        for sql in (DELETE_SETTLED, DELETE_OLD_ATTEMPTS, DELETE_OLD_ANSWERS):
             connection.run(sql, count=PURGED_AT_ONCE)
 
     await worker().submit(purge)

@@ -72,7 +72,7 @@ class Selection(Body):
     ids: LetterIds | None = None
     filter: LetterFilter | None = None
     all: Literal[True] | None = None
-    by: Asker
+    by: Asker | None = None  # of a call with a token it is the subject
     dry_run: bool = False
     rate_per_s: int | None = None
 

@@ -5,13 +5,13 @@ import re
 from collections import Counter
 from typing import TypeVar
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from orderflow.errors import InvalidInput, MalformedBody, NotJson
+from orderflow.errors import MalformedBody, NotJson
 from orderflow.http.faults import invalid_input
+from orderflow.http.idempotency import refuse_preconditions
 from orderflow.logs import bind_log_fields
-from orderflow.models import IdempotencyKey
 from orderflow.resources import resources
 from orderflow.text import MAX_FILTERED, sanitize_text
 from orderflow.traceparent import trace_id, traceparent_or_new
@@ -19,14 +19,15 @@ from orderflow.traceparent import trace_id, traceparent_or_new
 M = TypeVar("M", bound=BaseModel)
 # Required, because a browser lets any page send a body without one, or as text or a form.
 _IS_JSON = re.compile(r"application/(?:[\w.!#$&^-]+\+)?json\s*(?:;.*)?", re.ASCII | re.IGNORECASE)
-_IDEMPOTENCY_KEY: TypeAdapter[str] = TypeAdapter(IdempotencyKey)
 
 
 async def body_of(request: Request, model: type[M]) -> M:
     """Return the request's JSON body as `model`.
 
-    Raises `NotJson` (415), `MalformedBody` (400), `InvalidInput` (422) or what `read_body` does.
+    Raises `NotJson` (415), `MalformedBody` (400), `InvalidInput` (422) or what `read_body` and
+    `refuse_preconditions` do.
     """
+    refuse_preconditions(request)
     if not _IS_JSON.fullmatch(request.headers.get("content-type", "")):
         raise NotJson("send Content-Type: application/json")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
@@ -69,12 +70,3 @@ def traceparent_of(request: Request) -> str:
     traceparent = traceparent_or_new(request.headers.get("traceparent"))
     bind_log_fields(trace_id=trace_id(traceparent))
     return traceparent
-
-
-def idempotency_key_of(request: Request) -> str | None:
-    """Return the `Idempotency-Key` header, if there is one; raises `InvalidInput` (422)."""
-    key = request.headers.get("idempotency-key")
-    try:
-        return None if key is None else _IDEMPOTENCY_KEY.validate_python(key)
-    except ValidationError as error:
-        raise InvalidInput.of([("Idempotency-Key", error.errors()[0]["msg"])]) from error

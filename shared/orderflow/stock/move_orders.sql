@@ -3,7 +3,7 @@
 -- not in the status that it leaves does nothing and is missing from the answer.
 WITH move AS (
   SELECT * FROM jsonb_to_recordset(CAST(:moves AS jsonb)) AS move (
-    position bigint, leaves text, enters text, cause text, blocked_by text,
+    position bigint, leaves text, enters text, cause text, asked_by text, blocked_by text,
     blocked_quantity bigint, events jsonb
   )
 ),
@@ -22,7 +22,8 @@ moved AS (
   FROM move
   WHERE orders.position = move.position AND orders.status = move.leaves
   RETURNING
-    orders.position, orders.sequence, leaves, enters, cause, blocked_by, blocked_quantity, events
+    orders.position, orders.sequence, leaves, enters, cause, asked_by, blocked_by,
+    blocked_quantity, events
 ),
 -- What a move does to stock, in units of on hand and reserved for each unit ordered.
 effect (leaves, enters, kind, on_hand, reserved) AS (
@@ -71,8 +72,8 @@ unqueued AS (
   WHERE backorders.position = moved.position AND moved.leaves = 'backordered'
 ),
 history AS (
-  INSERT INTO order_history (position, sequence, status, cause)
-  SELECT position, sequence, enters, cause FROM moved
+  INSERT INTO order_history (position, sequence, status, cause, asked_by)
+  SELECT position, sequence, enters, cause, asked_by FROM moved
 ),
 events AS (
   INSERT INTO outbox SELECT event.* FROM moved, outbox_rows(moved.events) AS event

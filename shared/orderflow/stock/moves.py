@@ -18,12 +18,16 @@ MAX_MARKED = 1_000  # orders of an item at a time: a person reads fewer, and the
 
 
 class Move(NamedTuple):
-    """An order's change of status and why; `blocked_by` is an item that a backorder lacks."""
+    """An order's change of status and why.
+
+    `blocked_by` is an item that a backorder lacks, `asked_by` the subject who asked for the move.
+    """
 
     order: LockedOrder
     enters: Status
     cause: str
     blocked_by: str | None = None
+    asked_by: str | None = None
 
     def frees(self) -> list[str]:
         """Return the items of which the move gives stock back."""
@@ -59,6 +63,7 @@ def move_orders(
             "leaves": move.order.status,
             "enters": move.enters,
             "cause": move.cause,
+            "asked_by": move.asked_by,
             "blocked_by": move.blocked_by,
             "blocked_quantity": move.order.needs.get(move.blocked_by or ""),
             "events": [event._asdict() for event in made],

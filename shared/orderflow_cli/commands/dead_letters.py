@@ -173,7 +173,7 @@ def _login_name() -> str:
 
 
 def _act(url: str, command: Selection, as_json: bool) -> None:
-    done = _with(url, partial(redrive, command))
+    done = _with(url, partial(redrive, command)).answer
     if as_json:
         say_json(done)
     else:
