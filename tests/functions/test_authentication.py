@@ -8,6 +8,7 @@ import pytest
 
 from orderflow.auth.authentication import BearerTokens
 from orderflow.auth.keys import SecretKey
+from orderflow.auth.rate_limit import WINDOW_S, RateLimiter
 from orderflow.auth.tokens import TokenVerifier
 from orderflow.database.connection import Connection
 from orderflow.resources import resources
@@ -40,11 +41,14 @@ EVENT_FUNCTIONS = ["process_order", "apply_inventory", "keep_dead_letter", "swee
 @pytest.fixture(autouse=True)
 def with_tokens(environment: None) -> Iterator[None]:
     """Every function takes tokens of the secret's issuer."""
-    verifier = TokenVerifier(SecretKey(SECRET.encode()), issuer=ISSUER, audience=AUDIENCE)
     with pytest.MonkeyPatch.context() as patch:
         for who in ("callers", "senders"):
-            patch.setitem(resources().__dict__, who, BearerTokens(verifier))
+            patch.setitem(resources().__dict__, who, BearerTokens(verifier()))
         yield
+
+
+def verifier() -> TokenVerifier:
+    return TokenVerifier(SecretKey(SECRET.encode()), issuer=ISSUER, audience=AUDIENCE)
 
 
 def bearer(**claims: Any) -> dict[str, str]:
@@ -107,6 +111,25 @@ async def test_a_body_is_not_read_before_the_token_is_checked() -> None:
 
     assert answer.status_code == 401
     assert read == []
+
+
+async def test_who_calls_too_often_is_told_when_to_come_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    callers = BearerTokens(verifier(), RateLimiter(1))
+    monkeypatch.setitem(resources().__dict__, "callers", callers)
+    orders, shown = client_of("list_orders"), {"alice": bearer(), "bob": bearer(sub="bob")}
+
+    answers = [await orders.get("/orders?limit=1", headers=shown["alice"]) for _ in range(30)]
+
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert len(refused) >= 30 - WINDOW_S - 5  # what came back while they called
+    assert {name: refused[0].headers[name] for name in ("Retry-After", "RateLimit")} == {
+        "Retry-After": "1",
+        "RateLimit": '"subject";r=0;t=1',
+    }
+    assert refused[0].json()["type"] == "/problems/too-many-requests"
+    assert (await orders.get("/orders?limit=1", headers=shown["bob"])).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])

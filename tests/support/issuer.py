@@ -1,17 +1,24 @@
 """An issuer of tokens: keys, tokens signed with them, and a server that publishes the keys."""
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, ClassVar
 
 import jwt
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from jwt.algorithms import get_default_algorithms
 
 ISSUER, AUDIENCE = "https://issuer.example/", "orderflow"
@@ -77,11 +84,29 @@ class KeyServer:
     headers: dict[str, str] = field(default_factory=dict)
     delay_s: float = 0.0
     asked: int = 0
+    shown: str = ""
+
+
+def make_certificate(file: Path) -> Path:
+    """Write a certificate for localhost, signed by itself, and its key; return the file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file.write_bytes(signed.public_bytes(Encoding.PEM) + pem)
+    return file
 
 
 @contextmanager
-def key_server() -> Iterator[KeyServer]:
-    """Serve keys over HTTP during the block."""
+def key_server(certificate: Path | None = None) -> Iterator[KeyServer]:
+    """Serve keys over HTTP during the block, or over HTTPS by a file of certificate and key."""
     published = KeyServer()
 
     class Handler(BaseHTTPRequestHandler):
@@ -89,6 +114,7 @@ def key_server() -> Iterator[KeyServer]:
 
         def do_GET(self) -> None:
             published.asked += 1
+            published.shown = self.headers.get("Authorization", "")
             time.sleep(published.delay_s)
             self.send_response(published.status)
             for name, value in published.headers.items():
@@ -102,7 +128,12 @@ def key_server() -> Iterator[KeyServer]:
             """Print nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    published.url = f"http://127.0.0.1:{server.server_port}/keys"
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    scheme, host = ("https", "localhost") if certificate else ("http", "127.0.0.1")
+    published.url = f"{scheme}://{host}:{server.server_port}/keys"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orderflow.auth import key_document
 from orderflow.auth.key_document import MAX_BYTES, KeyDocumentAwayError, get_document
 from orderflow.auth.keys import (
     FETCH_EVERY_S,
@@ -17,7 +19,7 @@ from orderflow.auth.keys import (
     usable_keys,
 )
 from orderflow.errors import KeysAway
-from tests.support.issuer import KeyServer, key_server, key_set, public_jwk
+from tests.support.issuer import KeyServer, key_server, key_set, make_certificate, public_jwk
 
 ONE, TWO = public_jwk("EdDSA", "one"), public_jwk("ES256", "two")
 
@@ -230,6 +232,40 @@ async def test_an_issuer_that_does_not_answer_is_waited_for_so_long(server: KeyS
 async def test_an_issuer_that_nobody_reaches_is_away() -> None:
     with pytest.raises(KeyDocumentAwayError, match="refused"):
         await get_document("http://127.0.0.1:9/keys")
+
+
+async def test_a_server_that_no_authority_vouches_for_is_not_believed(tmp_path: Path) -> None:
+    with key_server(make_certificate(tmp_path / "server.pem")) as server:
+        with pytest.raises(KeyDocumentAwayError, match="CERTIFICATE_VERIFY_FAILED"):
+            await get_document(server.url)
+
+        assert server.asked == 0
+
+
+async def test_kubernetes_is_asked_as_the_pod_and_believed_by_its_own_authority(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = make_certificate(tmp_path / "server.pem")
+    (tmp_path / "ca.crt").write_bytes(certificate.read_bytes())
+    (tmp_path / "token").write_text("of-the-pod\n")
+    monkeypatch.setattr(key_document, "CLUSTER_HOST", "localhost")
+    monkeypatch.setattr(key_document, "CLUSTER_ACCOUNT", tmp_path)
+
+    with key_server(certificate) as server:
+        document = await get_document(server.url)
+
+    assert (document, server.shown) == (server.document, "Bearer of-the-pod")
+
+
+async def test_nobody_else_is_shown_the_token_of_the_pod(
+    server: KeyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text("of-the-pod")
+    monkeypatch.setattr(key_document, "CLUSTER_ACCOUNT", tmp_path)
+
+    await get_document(server.url)
+
+    assert server.shown == ""
 
 
 async def test_while_keys_are_fetched_the_event_loop_goes_on(server: KeyServer) -> None:
