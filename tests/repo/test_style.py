@@ -309,7 +309,16 @@ def test_the_distribution_of_the_runtime_has_all_of_its_packages() -> None:
 
 # Each module or package of the runtime imports only what stands before it.
 RUNTIME_ORDER = [
-    *("errors", "ports", "json_log", "http_client", "manifests", "child", "cloudevents"),
+    *(
+        "errors",
+        "private_files",
+        "ports",
+        "json_log",
+        "http_client",
+        "manifests",
+        "child",
+        "cloudevents",
+    ),
     *("delivery", "kafka_source", "gateway", "supervisor", "broker"),
     *("runtime", "invoke", "run", "__main__"),
 ]

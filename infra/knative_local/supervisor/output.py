@@ -7,6 +7,8 @@ from typing import Literal
 
 import orjson
 
+from knative_local.private_files import append_private, private_folder
+
 # A file grows to this and is then renamed to NAME.log.1, so that a component keeps at most twice
 # as much on disk.
 MAX_LOG_BYTES = 16 * 1024 * 1024
@@ -39,8 +41,8 @@ class Output:
         self._name, self._path, self._format = name, log_path, show
         self._partial = self._tail = b""
         self._held: list[str] | None = None
-        log_path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = log_path.open("ab", buffering=0)
+        private_folder(log_path.parent)
+        self._file = append_private(log_path)
 
     def write(self, chunk: bytes) -> None:
         """Take what the component printed: one write per destination, however many lines."""
@@ -48,7 +50,7 @@ class Output:
         if self._file.tell() > MAX_LOG_BYTES:
             self._file.close()
             self._path.replace(self._path.with_name(self._path.name + ".1"))
-            self._file = self._path.open("ab", buffering=0)
+            self._file = append_private(self._path)
         self._file.write(chunk)
         complete, newline, rest = (self._partial + chunk).rpartition(b"\n")
         if not newline and len(rest) > MAX_LINE_BYTES:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from knative_local.errors import LocalRuntimeError
+from knative_local.private_files import open_private, private_folder, replace_private
 from knative_local.supervisor.component import Component
 
 STATE_FILE = "runtime.json"
@@ -42,8 +43,8 @@ def lock(data_dir: Path) -> int:
 
     Raises LocalRuntimeError while another supervisor lives; waits for the remains of a dead one.
     """
-    data_dir.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(data_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    private_folder(data_dir)
+    descriptor = open_private(data_dir / LOCK_FILE, os.O_RDWR)
     deadline = time.monotonic() + LOCK_WAIT_S
     while not _lock(descriptor, fcntl.LOCK_EX):
         owner = os.pread(descriptor, 20, 0).decode()
@@ -65,9 +66,8 @@ def write_state(data_dir: Path, components: Iterable[Component]) -> None:
     fields = ComponentState.__annotations__
     running = [component for component in components if component.state != "stopped"]
     described = [{name: getattr(found, name) for name in fields} for found in running]
-    unfinished = data_dir / f"{STATE_FILE}.new"
-    unfinished.write_text(json.dumps({"pid": os.getpid(), "components": described}, indent=1))
-    unfinished.replace(data_dir / STATE_FILE)
+    state = json.dumps({"pid": os.getpid(), "components": described}, indent=1)
+    replace_private(data_dir / STATE_FILE, state)
 
 
 def read_state(data_dir: Path) -> RuntimeState:

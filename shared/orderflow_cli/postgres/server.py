@@ -15,6 +15,7 @@ from signal import SIGINT, SIGQUIT
 from urllib.parse import quote
 
 from knative_local.errors import LocalRuntimeError
+from knative_local.private_files import replace_private
 from knative_local.supervisor.spec import Command
 from orderflow.database.connection import Connection
 from orderflow.errors import DatabaseAway
@@ -98,12 +99,8 @@ def _create(data_dir: Path) -> None:
 
 def _replace(path: Path, text: str) -> None:
     # The folder was the server's, which may have put a link there.
-    unfinished = path.with_name(path.name + ".new")
-    unfinished.unlink(missing_ok=True)
-    unfinished.touch(mode=0o600, exist_ok=False)
-    unfinished.write_text(text)
-    give(unfinished, server_user(path.parent))
-    unfinished.replace(path)
+    replace_private(path, text)
+    give(path, server_user(path.parent))
 
 
 def server_command(data_dir: Path) -> list[str]:
