@@ -8,7 +8,7 @@ TESTS_AT_ONCE ?= 4
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo test lint check bench chaos contracts
+.PHONY: help install up demo test lint check bench chaos fuzz contracts
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
@@ -36,6 +36,9 @@ lint: $(INSTALLED) ## style and types
 
 chaos: $(INSTALLED) ## 100 faults at random under load, on both brokers (ARGS="--seed 7 --faults 20")
 	@$(RUN) -m tests.chaos $(ARGS)
+
+fuzz: $(INSTALLED) ## ten minutes of calls that the contract allows or forbids (ARGS="--seconds 60 --seed 7")
+	@$(RUN) -m tests.fuzz $(ARGS)
 
 bench: $(INSTALLED) ## speed, as ratios measured side by side; ARGS=gateway, audit or auth: of that
 	@$(RUN) -m tests.bench $(ARGS)

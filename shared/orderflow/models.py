@@ -5,7 +5,14 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
 import orjson
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 # No control characters (Knative loses an event with one in an attribute) and no blanks at the
@@ -35,8 +42,17 @@ def _in_utc(time: datetime) -> datetime:
         raise ValueError("give a time that has a date in UTC") from error
 
 
+def _no_number(time: object) -> object:
+    # Else 2026 would be a time of 1970.
+    if not isinstance(time, str | datetime) or (isinstance(time, str) and "-" not in time[1:]):
+        raise ValueError("give a date and time as RFC 3339 has it, as 2026-11-26T18:15:00Z")
+    return time
+
+
 # In UTC, so that one instant has one form and the database answers none that Python can't hold.
-Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Instant = Annotated[
+    AwareDatetime, Field(strict=False), BeforeValidator(_no_number), AfterValidator(_in_utc)
+]
 
 MAX_LINES = 100  # one order's share of a batch stays small
 

@@ -27,13 +27,16 @@ _HEADERS: dict[str, tuple[str, Schema]] = {
     "Link": ('The next page, as rel="next" (RFC 8288); not there on the last one.', _TEXT),
     "Idempotent-Replayed": ("There on the answer to what was done before.", {"const": "true"}),
     "Retry-After": ("Seconds after which to try again.", {"type": "string", "pattern": "^[0-9]+$"}),
+    "RateLimit": ("How many calls are left, and for how many seconds.", _TEXT),
+    "RateLimit-Policy": ("How many calls a second a caller has.", _TEXT),
     "WWW-Authenticate": ("What is missing (RFC 6750).", _TEXT),
 }
-_REQUIRED_HEADERS = {
-    401: "WWW-Authenticate",
-    403: "WWW-Authenticate",
-    429: "Retry-After",
-    503: "Retry-After",
+_PROBLEM_HEADERS = {
+    401: ("WWW-Authenticate",),
+    403: ("WWW-Authenticate",),
+    429: ("Retry-After", "RateLimit", "RateLimit-Policy"),
+    503: ("Retry-After",),
+    504: ("Retry-After",),
 }
 # Of requests.
 _PARAMETERS: dict[str, tuple[str, Any]] = {
@@ -175,6 +178,6 @@ def _problem(status: int) -> Schema:
         "description": "\n\n".join(told),
         "content": {"application/problem+json": content},
     }
-    if header := _REQUIRED_HEADERS.get(status):
-        response["headers"] = {header: {"$ref": f"#/components/headers/{header}"}}
+    if headers := _PROBLEM_HEADERS.get(status):
+        response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
     return response

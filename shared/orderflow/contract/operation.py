@@ -1,6 +1,8 @@
 """What a row of the table of operations says."""
 
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import Field
 
 from orderflow.auth.caller import Scope
 from orderflow.dead_letters.selections import LetterId
@@ -52,5 +54,5 @@ PATH_PARAMETERS: dict[str, Any] = {
     "item": Item,
     "change_id": ChangeId,
     "letter_id": LetterId,
-    "type": str,
+    "type": Annotated[str, Field(pattern="^[a-z-]+$")],
 }

@@ -1,0 +1,1 @@
+"""The running gateway is called with whatever its contract allows, and what it forbids."""
