@@ -53,6 +53,12 @@ class DatabaseSettings(BaseModel, frozen=True):
     ]
 
 
+class CommandSettings(BaseModel, frozen=True):
+    """`ORDERFLOW_POSTGRES_URL`: what `--postgres` says, where no other user sees it."""
+
+    postgres_url: str | None = None
+
+
 class KafkaSettings(BaseModel, frozen=True):
     """The brokers, as `host:port[,host:port...]`."""
 

@@ -1,6 +1,9 @@
 """The servers a command works on: those given, else a running stack's, else the environment's."""
 
+import os
+import stat
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -8,13 +11,19 @@ from knative_local import broker
 from knative_local.ports import LOOPBACK
 from knative_local.supervisor.spec import Kind
 from knative_local.supervisor.state_file import ComponentState, read_state
-from orderflow.config import DatabaseSettings, KafkaSettings, read
+from orderflow.config import CommandSettings, DatabaseSettings, KafkaSettings, read
 from orderflow.errors import ConfigurationError, MissingSetting
 from orderflow.orders.diagnosis.commands import Target
 from orderflow_cli.options import DATA
 from orderflow_cli.postgres import server as postgres
 from orderflow_cli.roles.grants import OPERATOR
 from orderflow_cli.roles.passwords import role_url
+
+SEEN_BY_ALL = (
+    "every user of this machine sees a command line: give a URL with a password as "
+    "ORDERFLOW_POSTGRES_URL, or in a file as --postgres @FILE"
+)
+MAX_URL = 4096  # characters
 
 
 def running(data: Path) -> list[ComponentState]:
@@ -36,8 +45,8 @@ def database_address(
 
     Raises `ConfigurationError` if none is known.
     """
-    if given is not None:
-        return database_url(given)
+    if (own := own_database(given)) is not None:
+        return own
     if any(component["kind"] == "PostgreSQL" for component in running(data)):
         return role_url(postgres.url(data / "postgres"), role)
     try:
@@ -67,13 +76,41 @@ def command_target(data: Path, postgres_url: str | None, gateway: str | None) ->
     return Target(found, () if data == DATA else ("--data", str(data)))
 
 
-def database_url(given: str) -> str:
-    """Return what `--postgres` says; raises `ConfigurationError` if that is no PostgreSQL's URL."""
+def own_database(given: str | None) -> str | None:
+    """Return the URL that `--postgres` or the environment says; None if neither does.
+
+    Raises `ConfigurationError` if that is no PostgreSQL's URL, or others can read its password.
+    """
+    if given is None:
+        told = read(CommandSettings, "ORDERFLOW_").postgres_url
+    else:
+        told = _of_file(Path(given[1:])) if given.startswith("@") else given
+    if told is None:
+        return None
     try:
-        return DatabaseSettings(database_url=given).database_url
-    except ValidationError as error:
-        wrong = "give --postgres as postgresql://user:password@host:port/database"
-        raise ConfigurationError(wrong) from error
+        url = DatabaseSettings(database_url=told).database_url
+    except ValidationError:  # which holds the URL
+        wrong = "give --postgres as postgresql://user@host:port/database"
+        raise ConfigurationError(wrong) from None
+    if told is given and urlsplit(url).password is not None:
+        raise ConfigurationError(SEEN_BY_ALL)
+    return url
+
+
+def without_password(url: str) -> str:
+    """Return a URL as it may be shown."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    login, _, host = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{login.partition(':')[0]}@{host}").geturl()
+
+
+def _of_file(path: Path) -> str:
+    with path.open() as file:
+        if os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise ConfigurationError(f"others may read {path}: chmod 600 {path}")
+        return file.read(MAX_URL).strip()
 
 
 def kafka_servers(given: str) -> str:

@@ -17,7 +17,12 @@ Data = Annotated[
     ),
 ]
 Postgres = Annotated[
-    str | None, typer.Option("--postgres", metavar="URL", help="A PostgreSQL of your own.")
+    str | None,
+    typer.Option(
+        "--postgres",
+        metavar="URL|@FILE",
+        help="A PostgreSQL of your own; also as ORDERFLOW_POSTGRES_URL.",
+    ),
 ]
 Kafka = Annotated[
     str | None, typer.Option("--kafka", metavar="SERVERS", help="A Kafka of your own.")

@@ -21,7 +21,7 @@ from knative_local.supervisor.output import LogFormat
 from knative_local.supervisor.spec import Command
 from knative_local.supervisor.supervisor import Progress, Supervisor
 from orderflow.database.migrate import migrate
-from orderflow_cli.addresses import database_url, kafka_servers
+from orderflow_cli.addresses import kafka_servers, own_database, without_password
 from orderflow_cli.development_tokens import DevelopmentIssuer, new_senders
 from orderflow_cli.postgres import server as embedded_postgres
 from orderflow_cli.progress import starting
@@ -87,7 +87,7 @@ async def open_stack(
     project = project_folder(project)
     manifests = load_manifests([project / MANIFESTS])
     topics = topics_of(manifests.kafka_sources)
-    postgres = None if postgres is None else database_url(postgres)
+    postgres = own_database(postgres)
     kafka = None if kafka is None else kafka_servers(kafka)
     own_roles = postgres is None or await asyncio.to_thread(_prepare, postgres, project)
     async with Supervisor(data, progress=progress, log_format=log_format) as supervisor:
@@ -170,7 +170,8 @@ async def _serve(data: Path, console: Console, choices: dict[str, Any]) -> None:
             stack = await until_stopped.enter_async_context(opening)
         # Not wrapped: a line break inside a command would break the command.
         token, shown = (GET_ONE.format(data=data), SHOWN) if choices["auth"] else ("", "")
-        banner = BANNER.format(**stack._asdict(), data=data, token=token, shown=shown)
+        at = stack._replace(postgres=without_password(stack.postgres))._asdict()
+        banner = BANNER.format(**at, data=data, token=token, shown=shown)
         console.print(banner, soft_wrap=True, highlight=False)
         if not stack.own_roles:
             console.print(NO_ROLES)

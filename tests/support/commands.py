@@ -13,7 +13,7 @@ import pytest
 from orderflow_cli.app import main
 
 ROOT = Path(__file__).parents[2]
-SERVERS = {"DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS"}
+SERVERS = {"DATABASE_URL", "ORDERFLOW_POSTGRES_URL", "KAFKA_BOOTSTRAP_SERVERS"}
 
 
 class Done(NamedTuple):

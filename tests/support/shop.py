@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 
@@ -181,13 +181,17 @@ def start(
     port = port or free_port()
     printed = data.with_name(f"{data.name}-{port}.log")
     command = ["up", "--port", str(port), "--data", str(data), *options]
-    command += ["--postgres", postgres] if postgres else []
+    environment = clean_environment()
+    if postgres is not None and urlsplit(postgres).password:
+        environment["ORDERFLOW_POSTGRES_URL"] = postgres
+    elif postgres is not None:
+        command += ["--postgres", postgres]
     command += ["--kafka", kafka] if kafka else []
     with printed.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "orderflow_cli", *command],
             cwd=data.parent,
-            env=clean_environment(),
+            env=environment,
             stdout=output,
             stderr=subprocess.STDOUT,
             text=True,
@@ -229,7 +233,7 @@ def open_shop(
 
 def clean_environment() -> dict[str, str]:
     """This environment without what tells a function where its servers are."""
-    told = {"DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS"}
+    told = {"DATABASE_URL", "ORDERFLOW_POSTGRES_URL", "KAFKA_BOOTSTRAP_SERVERS"}
     return {name: value for name, value in os.environ.items() if name not in told}
 
 
