@@ -7,3 +7,4 @@ GRANT SELECT, INSERT, DELETE ON backorders TO orderflow_sweep;
 GRANT SELECT, UPDATE, DELETE ON dead_letters TO orderflow_sweep;
 GRANT SELECT, INSERT, UPDATE ON stock TO orderflow_sweep;
 GRANT SELECT, INSERT, UPDATE, DELETE ON attempts, outbox TO orderflow_sweep;
+GRANT SELECT, UPDATE, DELETE ON first_answers TO orderflow_sweep;

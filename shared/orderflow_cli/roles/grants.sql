@@ -6,3 +6,4 @@ GRANT SELECT, UPDATE ON dead_letters, inventory_changes, orders TO orderflow_ope
 GRANT SELECT, INSERT ON redriven_letters, redrives, stock_ledger TO orderflow_operator;
 GRANT SELECT, INSERT, UPDATE ON stock TO orderflow_operator;
 GRANT SELECT, INSERT, UPDATE, DELETE ON backorders TO orderflow_operator;
+GRANT SELECT, INSERT ON first_answers TO orderflow_operator;
