@@ -49,6 +49,8 @@ Rows = list[dict[str, Any]]
 async def redrive(request: Request) -> Response:
     """Answer with a page of letters, one letter or the record, or do what is asked."""
     path = segments_of(request)
+    if path[:1] != LETTERS:
+        raise NotFound("no such path; use /dead-letters")
     if request.method == "POST":
         return await act(request, path)
     if path in ACTIONS:

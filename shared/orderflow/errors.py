@@ -118,7 +118,11 @@ class PreconditionFailed(
 
 
 class BodyTooLarge(Never, status=413, slug="body-too-large", title="Body too large"):
-    """The body is over the limit."""
+    """The body is over the limit; the rest of it is not read."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.headers = {"Connection": "close"}
 
 
 class NotJson(Never, status=415, slug="not-json", title="Content type is not JSON"):

@@ -41,7 +41,7 @@ def test_unknown_path_is_a_404_problem(gateway: Running) -> None:
 
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["type"] == "about:blank"
+    assert answer.json()["type"] == "/problems/not-found"
 
 
 def test_known_path_with_another_method_names_those_it_has(gateway: Running) -> None:
@@ -49,6 +49,7 @@ def test_known_path_with_another_method_names_those_it_has(gateway: Running) -> 
 
     assert answer.status_code == 405
     assert answer.headers["allow"] == "POST, PUT"
+    assert answer.json()["detail"] == "use POST or PUT"
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,7 @@ async def test_who_has_been_silent_longest_makes_way_for_a_new_caller(tmp_path: 
             if b"/slow" in head:
                 await release.wait()
             writer.write(KEEPS)
+        writer.close()
 
     async with await asyncio.start_server(serve, LOOPBACK, 0) as server:
         url = "http://{}:{}".format(*server.sockets[0].getsockname())

@@ -88,8 +88,17 @@ def test_every_operation_has_a_route_and_every_route_an_operation() -> None:
 
     assert all(led)
     found = {id(match) for matches in led for match, _ in matches}
-    others = [match["path"]["value"] for match, _ in MATCHES if id(match) not in found]
-    assert others == ["/"]  # which leads to the documentation
+    others = [match for match, _ in MATCHES if id(match) not in found and match["method"] != "HEAD"]
+    assert [match["path"]["value"] for match in others] == ["/"]  # which leads to the documentation
+
+
+def test_head_is_routed_wherever_get_is() -> None:
+    got, head = (
+        [(match["path"], function) for match, function in MATCHES if match["method"] == method]
+        for method in ("GET", "HEAD")
+    )
+
+    assert got == head
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -50,8 +50,9 @@ class Gateway:
 
 
 def _not_routed(found: NotFound, head: Head) -> Problem:
+    close = head.upgrades or head.has_body
     if not found.methods:
-        return Problem(HTTPStatus.NOT_FOUND, "no route has this path", close=head.upgrades)
+        return Problem(HTTPStatus.NOT_FOUND, "no route has this path", close=close)
     allow = [(b"allow", b", ".join(sorted(found.methods)))]
-    detail = "this path has other methods"
-    return Problem(HTTPStatus.METHOD_NOT_ALLOWED, detail, headers=allow, close=head.upgrades)
+    detail = f"use {b' or '.join(sorted(found.methods)).decode()}"
+    return Problem(HTTPStatus.METHOD_NOT_ALLOWED, detail, headers=allow, close=close)

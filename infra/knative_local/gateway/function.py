@@ -52,6 +52,9 @@ class Function:
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._answer(exchange)
+        except Problem as problem:
+            problem.close = problem.close or exchange.uploading
+            raise
         except TimeoutError:
             if not exchange.started:
                 detail = "the function did not answer in time"
@@ -93,9 +96,14 @@ class Exchange:
         self.started = False
 
     @property
+    def uploading(self) -> bool:
+        """Whether some of the request's body has not come yet."""
+        return self._more
+
+    @property
     def repeatable(self) -> bool:
         """Whether the request may be sent once more: a body is not kept once it is sent."""
-        return self._scope["method"] in IDEMPOTENT and not self._body and not self._more
+        return self._scope["method"] in IDEMPOTENT and not self._head.has_body
 
     async def receive_start(self) -> bool:
         """Take the first piece of the body, which is mostly all of it; False: the caller left."""
@@ -140,20 +148,19 @@ class Exchange:
 
     async def _upload(self, connection: Connection, length: int | None) -> None:
         left = None if length is None else length - len(self._body)
-        more = True
-        while more:
+        while self._more:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 connection.fail("the caller left")
                 return
-            piece, more = message.get("body", b""), message.get("more_body", False)
+            piece, self._more = message.get("body", b""), message.get("more_body", False)
             left = None if left is None else left - len(piece)
-            if left is not None and (left < 0 or (left and not more)):
+            if left is not None and (left < 0 or (left and not self._more)):
                 connection.fail("the body is not as long as was said")
                 return
-            end = b"" if more or length is not None else b"0\r\n\r\n"
+            end = b"" if self._more or length is not None else b"0\r\n\r\n"
             with suppress(TransportError):  # the answer says so
-                await connection.write(_framed(piece, length) + end, last=not more)
+                await connection.write(_framed(piece, length) + end, last=not self._more)
 
     def _watch(self, connection: Connection) -> None:
         async def fail_when_left() -> None:
@@ -167,7 +174,8 @@ class Exchange:
         if self._scope["http_version"] == "1.0" and not head_only and not _has_length(headers):
             detail = "this answer is streamed; ask for it in HTTP/1.1"
             raise Problem(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, detail, close=True)
-        if self._head.upgrades:  # what follows on the caller's connection is not HTTP/1.1
+        # What follows on the caller's connection is not HTTP/1.1, or a body that nobody takes.
+        if self._head.upgrades or self._more:
             headers.append((b"connection", b"close"))
         self.started = True
         await self._send(

@@ -54,6 +54,11 @@ class Head:
         """Whether the caller wants another protocol on its connection, which it does not get."""
         return b"upgrade" in self._special
 
+    @property
+    def has_body(self) -> bool:
+        """Whether a body follows."""
+        return bool(self.length) or b"transfer-encoding" in self._special
+
     def encode(self, length: int | None) -> bytes:
         """Return the head for the function, with a body of `length` bytes, None for chunked."""
         scope, host = self._scope, self.host

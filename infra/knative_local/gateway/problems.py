@@ -8,6 +8,17 @@ from starlette.types import Send
 
 RETRY_AFTER_S = 1  # a function restarts within a second or two
 _RETRY_LATER = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
+# Stable, unlike the phrases of the statuses, which change with Python.
+SLUGS = {
+    HTTPStatus.BAD_REQUEST: "bad-request",
+    HTTPStatus.NOT_FOUND: "not-found",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method-not-allowed",
+    HTTPStatus.REQUEST_URI_TOO_LONG: "target-too-long",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "head-too-large",
+    HTTPStatus.SERVICE_UNAVAILABLE: "function-away",
+    HTTPStatus.GATEWAY_TIMEOUT: "function-too-slow",
+    HTTPStatus.HTTP_VERSION_NOT_SUPPORTED: "http-version-too-old",
+}
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -44,7 +55,12 @@ def problem_bytes(status: HTTPStatus, detail: str) -> bytes:
 def _answer(problem: Problem) -> tuple[Headers, bytes]:
     status = problem.status
     body = json.dumps(
-        {"type": "about:blank", "title": status.phrase, "status": status, "detail": problem.detail}
+        {
+            "type": f"/problems/{SLUGS[status]}",
+            "title": status.phrase,
+            "status": status,
+            "detail": problem.detail,
+        }
     ).encode()
     headers = [
         (b"content-type", b"application/problem+json"),

@@ -34,6 +34,7 @@ _TOO_LARGE = {
 class BoundedProtocol(HttpToolsProtocol):
     """A caller's connection; the methods named on_* are called by the parser."""
 
+    head_within_s = HEAD_WITHIN_S
     # Those of whom a head is awaited, for the longest time first. A process has one server.
     _idle: ClassVar[dict["BoundedProtocol", None]] = {}
 
@@ -152,7 +153,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _expect_head(self) -> None:
         self._idle[self] = None
-        self._late = self.loop.call_later(HEAD_WITHIN_S, self._head_is_late)
+        self._late = self.loop.call_later(self.head_within_s, self._head_is_late)
 
     def _head_is_there(self) -> None:
         self._idle.pop(self, None)

@@ -1,13 +1,12 @@
 """The HTTP API as OpenAPI 3.1, from the table of operations."""
 
-from http import HTTPStatus
 from itertools import chain
 from typing import Any
 
 from orderflow.contract.examples import EXAMPLES, PATH_EXAMPLES
 from orderflow.contract.operation import NDJSON, PATH_PARAMETERS, Answer, Operation
 from orderflow.contract.operations import EVERY, OPERATIONS, TOKEN
-from orderflow.contract.problems import ABOUT_BLANK, GATEWAY, Problem, problem_types
+from orderflow.contract.problems import Problem, problem_types
 from orderflow.contract.schemas import Schema, schemas_of
 from orderflow.models import IdempotencyKey
 
@@ -159,20 +158,18 @@ def _without_null(schema: Schema) -> Schema:
 
 def _problem_statuses() -> list[int]:
     asked = {*EVERY, *TOKEN, *chain.from_iterable(row.problems for row in OPERATIONS)}
-    return sorted(asked & {*GATEWAY, *(row.status for row in problem_types())})
+    return sorted(asked & {row.status for row in problem_types()})
 
 
 def _problem(status: int) -> Schema:
     """Return the response of a status: each type of problem that has it."""
     rows = [row for row in problem_types() if row.status == status and row.slug != "given-up"]
-    types = [row.uri for row in rows] + ([ABOUT_BLANK] if status in GATEWAY else [])
+    types = [row.uri for row in rows]
     told = [f"`{row.uri}`: {row.meaning}" for row in rows]
-    told += [f"`{ABOUT_BLANK}`: {GATEWAY[status]}"] if status in GATEWAY else []
     # Types may be added: who does not know one goes by the status.
     members = {"type": {"x-extensible-enum": types}, "status": {"const": status}}
     schema = {"allOf": [{"$ref": "#/components/schemas/Problem"}, {"properties": members}]}
-    title = rows[0].title if rows else HTTPStatus(status).phrase
-    example = {"type": types[0], "title": title, "status": status}
+    example = {"type": types[0], "title": rows[0].title, "status": status}
     content = {"schema": schema, "example": example | {"detail": "what is wrong here"}}
     response: Schema = {
         "description": "\n\n".join(told),

@@ -8,8 +8,6 @@ from typing_extensions import TypedDict
 from orderflow import errors
 from orderflow.errors import OrderFlowError
 
-ABOUT_BLANK = "about:blank"  # a problem of the gateway's that its status says all about
-
 
 class FieldFault(TypedDict):
     """What is wrong with one field."""
@@ -107,15 +105,6 @@ TOLD = {
         "Send it again after as many seconds as Retry-After says, under the same id.",
     ),
 }
-# What the gateway answers by itself, as `about:blank` of its status.
-GATEWAY = {
-    400: "The request is not HTTP as it is understood here.",
-    404: "No route has this path.",
-    414: "The path with its query is longer than 8 KiB.",
-    431: "The request's head is too large.",
-    503: "The function is not there; nothing was sent to it, or it ended before it answered.",
-    504: "The function did not answer in time.",
-}
 
 
 class ProblemType(NamedTuple):
@@ -133,12 +122,59 @@ class ProblemType(NamedTuple):
         return f"/problems/{self.slug}"
 
 
+# What the gateway answers by itself.
+GATEWAY = (
+    ProblemType(
+        "bad-request",
+        400,
+        "Bad Request",
+        "The request is not HTTP as it is understood here, or its path can be read in two ways.",
+        "Correct what the detail names; percent-encode names in a path.",
+    ),
+    ProblemType(
+        "target-too-long",
+        414,
+        "Request-URI Too Long",
+        "The path with its query is longer than 8 KiB.",
+        "Ask with fewer or shorter parameters.",
+    ),
+    ProblemType(
+        "head-too-large",
+        431,
+        "Request Header Fields Too Large",
+        "The request has more than 100 headers or 64 KiB of them.",
+        "Send fewer or shorter headers.",
+    ),
+    ProblemType(
+        "function-away",
+        503,
+        "Service Unavailable",
+        "The function is not there; nothing was sent to it, or it ended before it answered.",
+        "Send it again after as many seconds as Retry-After says, under the same id.",
+    ),
+    ProblemType(
+        "function-too-slow",
+        504,
+        "Gateway Timeout",
+        "The function did not answer in time. Whether the request took effect is not known.",
+        "Send it again after as many seconds as Retry-After says, under the same id.",
+    ),
+    ProblemType(
+        "http-version-too-old",
+        505,
+        "HTTP Version Not Supported",
+        "The answer is streamed, which HTTP/1.0 has no form for.",
+        "Ask in HTTP/1.1.",
+    ),
+)
+
+
 def problem_types() -> list[ProblemType]:
-    """Return a row for each type of `orderflow.errors`, by status."""
+    """Return a row for each type of `orderflow.errors` and of the gateway, by status."""
     raised = {
         error.slug: (error.status, error.title)
         for error in vars(errors).values()
         if isinstance(error, type) and issubclass(error, OrderFlowError)
     }
     rows = [ProblemType(slug, *raised[slug], *TOLD[slug]) for slug in raised if slug in TOLD]
-    return sorted(rows, key=lambda row: (row.status, row.slug))
+    return sorted([*rows, *GATEWAY], key=lambda row: (row.status, row.slug))

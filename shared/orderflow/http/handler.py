@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import functions_framework.aio
 import orjson
+from gunicorn.config import ControlSocketDisable
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -85,7 +86,9 @@ def serve(
         return await handler(request)
 
     not_routed = handle_errors(name, partial(_not_routed, methods))
-    # The framework makes its application without a lifespan, and has no other way to give it one.
+    # The framework makes its application without a lifespan, and has no other way to give it one;
+    # nor one to switch off gunicorn's control socket, which all functions of a user would share.
+    ControlSocketDisable.default = True
     cast(Any, functions_framework.aio).Starlette = partial(
         Starlette,
         lifespan=lifespan_of(name, who),
