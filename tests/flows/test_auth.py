@@ -217,6 +217,15 @@ def test_probes_are_not_reached_through_the_gateway_and_need_no_token(guarded: S
     assert guarded.call("GET", "/readyz").status_code == 404
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_without_tokens_a_page_whose_name_leads_here_gets_nothing(shop: Shop, method: str) -> None:
+    path, body = ("/orders", None) if method == "GET" else ("/order", {"item": "x", "quantity": 1})
+    elsewhere = {"Host": "evil.example", "X-Forwarded-Host": LOOPBACK}
+
+    assert shop.call(method, path, body, elsewhere).status_code == 401
+    assert shop.call(method, path, body, {"Host": "localhost"}).status_code in {200, 201}
+
+
 def test_the_command_says_what_is_wrong(guarded: Shop, tmp_path: Path) -> None:
     no_keys = orderflow("token", "--data", tmp_path, "--scope", "orders:read")
     no_scope = orderflow("token", "--data", guarded.data, "--scope", "orders:reed")

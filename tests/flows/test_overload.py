@@ -38,7 +38,7 @@ MEMORY_LIMIT_MB = 512  # of the manifests
 SLOW_SENDERS = 200
 SLOW_READERS = 60
 LARGE_ORDERS = 300  # 100 lines each: 8 MB, were they one page
-ONE_PAGE = b"GET /orders?limit=1 HTTP/1.1\r\nHost: h\r\n\r\n"
+ONE_PAGE = b"GET /orders?limit=1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,9 @@ async def test_slow_readers_of_large_pages_stay_within_memory(
     environment: None, function: Function, accept: str
 ) -> None:
     await place_large_orders(function, LARGE_ORDERS)
-    asked = f"GET /orders?limit=500 HTTP/1.1\r\nHost: h\r\nAccept: {accept}\r\n\r\n".encode()
+    asked = (
+        f"GET /orders?limit=500 HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: {accept}\r\n\r\n".encode()
+    )
     with running_function("list_orders") as lists, ExitStack() as opened:
         readers = [opened.enter_context(socket.socket()) for _ in range(SLOW_READERS)]
         for reader in readers:

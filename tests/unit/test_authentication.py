@@ -29,8 +29,11 @@ from tests.support.issuer import (
 NAMES = ("AUTH", "JWT_ISSUER", "JWT_AUDIENCE", "JWT_JWKS_URL", "JWT_SECRET")
 
 
-def request(*authorization: str, server: str = "127.0.0.1") -> Request:
+def request(
+    *authorization: str, server: str = "127.0.0.1", hosts: tuple[tuple[str, str], ...] = ()
+) -> Request:
     headers = [(b"authorization", value.encode()) for value in authorization]
+    headers += [(name.encode(), value.encode()) for name, value in hosts]
     return Request({"type": "http", "headers": headers, "server": (server, 8080)})
 
 
@@ -286,6 +289,43 @@ async def test_off_refuses_a_call_that_comes_to_another_address_after_all(
 
     with pytest.raises(ConfigurationError, match="loopback"):
         await configured()(request(server="10.0.0.7"))
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        (("host", "evil.example"),),
+        (("host", "evil.example:8080"),),
+        (("host", "127.0.0.1.evil.example"),),
+        (("host", "localhost.evil.example"),),
+        (("host", "localhost@evil.example"),),
+        (("host", "localhost:80@evil.example"),),
+        (("host", "evil.example"), ("x-forwarded-host", "127.0.0.1")),
+        (("host", "127.0.0.1"), ("x-forwarded-host", "evil.example")),
+        (("host", "127.0.0.1"), ("host", "evil.example")),
+        (("host", ""),),
+        (("host", "[::1"),),
+    ],
+    ids=str,
+)
+async def test_off_refuses_a_page_of_elsewhere_whose_name_leads_here(
+    monkeypatch: pytest.MonkeyPatch, hosts: tuple[tuple[str, str], ...]
+) -> None:
+    told(monkeypatch, AUTH="off", HOST="127.0.0.1")
+
+    with pytest.raises(Unauthorized):
+        await configured()(request(hosts=hosts))
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.0.0.1:8080", "localhost", "LOCALHOST:80", "[::1]:8080", "[::1]"]
+)
+async def test_off_answers_to_the_names_of_this_machine(
+    monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    told(monkeypatch, AUTH="off", HOST="127.0.0.1")
+
+    assert await configured()(request(hosts=(("host", host),))) is LOCAL
 
 
 async def test_events_may_be_left_to_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
