@@ -7,7 +7,8 @@ WITH arrived AS (
   SELECT * FROM json_to_recordset(CAST(:letters AS json)) AS letter (
     number integer, identity text, event_id text, type text, order_id text, item text,
     topic text, kafka_partition integer, kafka_offset bigint, attributes jsonb, data text,
-    data_bytes bigint, destination text, error_code smallint, error_type text, error text
+    data_bytes bigint, destination text, consumer text,
+    error_code smallint, error_type text, error text
   )
 ),
 distinct_letters AS (
@@ -18,17 +19,19 @@ distinct_letters AS (
 kept AS (
   INSERT INTO dead_letters AS letter (
     identity, event_id, type, order_id, item, topic, kafka_partition, kafka_offset, attributes,
-    data, data_bytes, destination, error_code, error_type, error, failures
+    data, data_bytes, destination, consumer, error_code, error_type, error, failures
   )
   SELECT
     identity, event_id, type, order_id, item, topic, kafka_partition, kafka_offset, attributes,
-    decode(data, 'base64'), data_bytes, destination, error_code, error_type, error, failures
+    decode(data, 'base64'), data_bytes, destination, consumer, error_code, error_type, error,
+    failures
   FROM distinct_letters
   ORDER BY identity
   ON CONFLICT (identity) DO UPDATE SET
     topic = EXCLUDED.topic,
     kafka_partition = EXCLUDED.kafka_partition,
     kafka_offset = EXCLUDED.kafka_offset,
+    consumer = EXCLUDED.consumer,
     error_code = EXCLUDED.error_code,
     error_type = EXCLUDED.error_type,
     error = EXCLUDED.error,

@@ -95,6 +95,7 @@ async def keep_letter(data: bytes) -> None:
     problem = {"type": "/problems/invalid-input", "detail": "there is no such order"}
     added = {
         "kafkatopic": "orders",
+        "kafkaconsumer": "process-order",
         "knativekafkapartition": "0",
         "knativekafkaoffset": "1",
         "knativeerrordest": "http://process-order.orderflow.svc.cluster.local",

@@ -61,16 +61,24 @@ def set_order(database: Connection, order_id: str, assignments: str) -> None:
     database.run(f"UPDATE orders SET {assignments} WHERE order_id = :id", id=order_id)
 
 
-def keep_letter(database: Connection, error: str, **columns: str) -> int:
+def keep_letter(
+    database: Connection, error: str, consumer: str | None = None, **columns: str
+) -> int:
     """Keep a dead letter of an order or of an item; return its id."""
     (column,) = columns
+    topic, reader = {
+        "order_id": ("orders", "process-order"),
+        "item": ("inventory", "apply-inventory"),
+    }[column]
     sql = f"""INSERT INTO dead_letters (
-        identity, event_id, type, {column}, topic, attributes, data, data_bytes, destination, error
+        identity, event_id, type, {column}, topic, attributes, data, data_bytes, destination,
+        consumer, error
       )
-      VALUES (:identity, '', 't', :value, 'orders', '{{}}', '', 0, '', :error)
+      VALUES (:identity, '', 't', :value, :topic, '{{}}', '', 0, '', :consumer, :error)
       RETURNING position"""
     identity, value = reference("letter"), columns[column]
-    ((letter,),) = database.run(sql, identity=identity, value=value, error=error)
+    told = {"topic": topic, "consumer": consumer or reader, "error": error}
+    ((letter,),) = database.run(sql, identity=identity, value=value, **told)
     return int(letter)
 
 
@@ -174,6 +182,21 @@ async def test_failed_attempts_at_the_orders_event_are_told_and_forgotten_by_a_r
     assert (explained["attempts"], explained["last_error"]) == (3, "RuntimeError: out of luck")
     assert explained["last_failed_at"] is not None
     assert (await waiting(order_id))["attempts"] == 0
+
+
+async def test_a_letter_of_another_subscriber_is_no_fault_of_the_order(
+    database: Connection,
+) -> None:
+    item = reference("item")
+    pending, backordered = await place(), await ordered("backordered", item=item)
+    database.run("UPDATE stock SET fill_due = true WHERE item = :item", item=item)
+    other = "process-order.analytics.svc.cluster.local"
+    keep_letter(database, "a fault of its own", other, order_id=pending)
+    keep_letter(database, "a fault of its own", other, item=item)
+
+    for explained in (await waiting(pending), await waiting(backordered)):
+        assert explained["dead_letter"] is None
+        assert not [command for command in explained["unstick"] if "redrive" in command]
 
 
 async def test_the_newest_letter_that_is_kept_is_told(database: Connection) -> None:

@@ -39,6 +39,7 @@ def made(event_id: str, **overrides: str) -> dict[str, str]:
         "knativekafkapartition": "1",
         "knativekafkaoffset": "5",
         "kafkatopic": "orders",
+        "kafkaconsumer": "process-order",
         "knativeerrordest": PROCESS_ORDER,
         "knativeerrorcode": "422",
         "knativeerrordata": base64.b64encode(orjson.dumps(problem)).decode(),

@@ -22,6 +22,7 @@ STATEMENTS = sorted(
     path
     for folder in (ROOT / "functions", *(ROOT / "shared/orderflow" / part for part in PARTS))
     for path in folder.rglob("*.sql")
+    if path.name != "grants.sql"
 )
 SWITCHES = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
 

@@ -30,7 +30,7 @@ from tests.support.dead_letters import (
     record_of,
     state_of,
 )
-from tests.support.function_calls import client_of, reference
+from tests.support.function_calls import ce_headers, client_of, reference
 
 MANY = 30_000
 PATIENCE_S = 100  # with so many at once, on a machine that does other things too
@@ -72,6 +72,7 @@ async def test_the_list_shows_what_is_kept_and_failed_last_first(database: Conne
         "partition": 0,
         "offset": 7,
         "sendable": True,
+        "consumer": "process-order",
         "destination": LETTER["destination"],
         "error_code": 422,
         "error": "invalid-input",
@@ -380,6 +381,48 @@ async def test_ids_that_cannot_be_sent_are_refused_with_the_reason(
     assert state_of(database, cut) == "kept"
 
 
+SHIPPED, PLACED = "orderflow.order.shipped.v1", "orderflow.order.placed.v1"
+
+
+@pytest.mark.parametrize(
+    ("topic", "of_type", "consumer"),
+    [
+        ("order-events", SHIPPED, "process-order"),
+        ("order-events", "com.example.made", "process-order"),
+        ("made-up", PLACED, "process-order"),
+        ("orders", SHIPPED, "process-order"),
+        ("inventory", PLACED, "apply-inventory"),
+        ("orders", PLACED, "apply-inventory"),
+        ("orders", PLACED, ""),
+    ],
+)
+async def test_a_forged_letter_is_kept_and_never_sent(
+    database: Connection, topic: str, of_type: str, consumer: str
+) -> None:
+    added = {"kafkatopic": topic, "knativeerrordest": "http://process-order.elsewhere.svc"}
+    headers = ce_headers(of_type, **added, **({"kafkaconsumer": consumer} if consumer else {}))
+    kept = await client_of("keep_dead_letter").post("/", content=b"{}", headers=headers)
+    sql = "SELECT position FROM dead_letters WHERE event_id = :id"
+    ((letter,),) = database.run(sql, id=headers["ce-id"])
+
+    answer = await ask(ids=[letter])
+    shown = (await get(f"/dead-letters/{letter}")).json()
+
+    assert (kept.status_code, answer.status_code) == (204, 409)
+    assert f"{letter} is {of_type} from {topic} to" in answer.json()["detail"]
+    assert (shown["sendable"], shown["state"]) == (False, "kept")
+    assert shown["consumer"] == (consumer or "process-order.elsewhere.svc")
+    make_due_anyway = """WITH asked AS (
+        INSERT INTO redrives (action, asked_by, selection, matched, rate_per_s)
+        VALUES ('redrive', 'test', '{}', 1, 1) RETURNING position
+      )
+      INSERT INTO redriven_letters (redrive, letter, send_at)
+      SELECT position, :letter, '1970-01-01' FROM asked"""
+    database.run(make_due_anyway, letter=letter)
+    await send_due()
+    assert state_of(database, letter) == "kept"
+
+
 async def test_many_that_cannot_be_sent_are_left_out_and_counted(database: Connection) -> None:
     of_type, kept = keep_many(database, 2)
     cut = make_letter(type=of_type, data_bytes=10**6)
@@ -552,11 +595,12 @@ def large(postgres: str, database: Connection) -> Iterator[Connection]:
     connection.script(f"""
       INSERT INTO dead_letters (
         identity, event_id, type, order_id, item, topic, attributes, data, data_bytes,
-        destination, error_type, error, last_failed_at, state
+        destination, consumer, error_type, error, last_failed_at, state
       )
       SELECT
         'identity ' || n, 'event ' || n, 'type ' || n % 7, 'order ' || n % 300,
-        'item ' || n % 300, 'orders', '{{}}', '', 0, 'there', 'error ' || n % 11, 'why',
+        'item ' || n % 300, 'orders', '{{}}', '', 0, 'there', 'process-order',
+        'error ' || n % 11, 'why',
         timestamptz '2026-01-01T00:00:00Z' + n * interval '1 second',
         (ARRAY['kept', 'redriven', 'discarded'])[n % 3 + 1]
       FROM generate_series(1, {MANY}) AS n;
@@ -582,12 +626,19 @@ def at(second: int) -> str:
     return (datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=second)).isoformat()
 
 
-NO_FILTER = dict.fromkeys(("type", "item", "order_id", "error"))
+NO_FILTER = dict.fromkeys(("type", "item", "order_id", "error", "consumer"))
 
 
 @pytest.mark.parametrize(
     "filters",
-    [{}, {"type": "type 3"}, {"item": "item 6"}, {"order_id": "order 6"}, {"error": "error 4"}],
+    [
+        {},
+        {"type": "type 3"},
+        {"item": "item 6"},
+        {"order_id": "order 6"},
+        {"error": "error 4"},
+        {"consumer": "process-order"},
+    ],
     ids=str,
 )
 @pytest.mark.parametrize("failed_after", ["-infinity", "2026-01-01T05:00:00Z"])

@@ -91,6 +91,7 @@ def dispatched(sent: Sent) -> dict[str, str]:
         "ce-knativekafkapartition": "1",
         "ce-knativekafkaoffset": "5",
         "ce-kafkatopic": "orders",
+        "ce-kafkaconsumer": "process-order",
         "ce-knativeerrordest": str(LETTER["destination"]),
         "ce-knativeerrorcode": "503",
     }

@@ -13,6 +13,7 @@ from typing import Any, get_args
 import pytest
 import yaml
 
+from orderflow.events.models import EVENTS
 from orderflow.orders.states import MOVES, Status
 
 ROOT = Path(__file__).parents[2]
@@ -297,6 +298,21 @@ def test_every_kafka_source_tries_again_and_then_keeps_what_failed() -> None:
         assert source["spec"]["topics"] == [
             source["spec"]["ceOverrides"]["extensions"]["kafkatopic"]
         ]
+        sink = source["spec"]["sink"]["ref"]["name"]
+        assert source["spec"]["ceOverrides"]["extensions"]["kafkaconsumer"] == sink
+
+
+def test_what_can_be_sent_again_is_what_a_source_delivers() -> None:
+    rule = (ROOT / "shared/orderflow/database/migrations/0014_consumers.sql").read_text()
+    told = re.findall(r"WHEN '([\w-]+)' THEN consumer = '([\w-]+)'\s+AND \(type = '([\w.]+)'", rule)
+    sources = [source["spec"] for source in manifests("KafkaSource")]
+    types = {model.topic: model.type for model in EVENTS if model.topic != "order-events"}
+
+    assert sorted(told) == sorted(
+        (topic, source["sink"]["ref"]["name"], types[topic])
+        for source in sources
+        for topic in source["topics"]
+    )
 
 
 def test_the_distribution_of_the_runtime_has_all_of_its_packages() -> None:

@@ -16,6 +16,7 @@ LETTER = {
     "kafka_partition": 0,
     "kafka_offset": 7,
     "destination": "http://process-order.orderflow.svc.cluster.local",
+    "consumer": "process-order",
     "error_code": 422,
     "error_type": "invalid-input",
     "error": "there is no such order",
@@ -25,18 +26,18 @@ LETTER = {
 INSERT = """
   INSERT INTO dead_letters (
     identity, event_id, type, order_id, item, topic, kafka_partition, kafka_offset, attributes,
-    data, data_bytes, destination, error_code, error_type, error, failures, state,
+    data, data_bytes, destination, consumer, error_code, error_type, error, failures, state,
     first_failed_at, last_failed_at
   )
   SELECT
     identity, event_id, type, order_id, item, topic, kafka_partition, kafka_offset, attributes,
-    decode(data, 'base64'), data_bytes, destination, error_code, error_type, error, failures,
-    state, failed_at, failed_at
+    decode(data, 'base64'), data_bytes, destination, consumer, error_code, error_type, error,
+    failures, state, failed_at, failed_at
   FROM jsonb_to_recordset(CAST(:letters AS jsonb)) AS letter (
     identity text, event_id text, type text, order_id text, item text, topic text,
     kafka_partition integer, kafka_offset bigint, attributes jsonb, data text, data_bytes bigint,
-    destination text, error_code smallint, error_type text, error text, failures integer,
-    state text, failed_at timestamptz
+    destination text, consumer text, error_code smallint, error_type text, error text,
+    failures integer, state text, failed_at timestamptz
   )
   RETURNING position
 """
@@ -55,7 +56,9 @@ def make_letter(data: bytes = b'{"order_id": "x"}', **overrides: Any) -> dict[st
         "data_bytes": len(data),
         "failed_at": datetime.now(UTC).isoformat(),
     }
-    return LETTER | made | overrides
+    of_inventory = {"topic": "inventory", "consumer": "apply-inventory"}
+    changed = of_type == "orderflow.inventory.changed.v1"
+    return LETTER | (of_inventory if changed else {}) | made | overrides
 
 
 def keep(database: Connection, *letters: dict[str, Any]) -> list[int]:

@@ -16,6 +16,7 @@ ADDED = {
     "knativekafkapartition": "2",
     "knativekafkaoffset": "77",
     "kafkatopic": "orders",
+    "kafkaconsumer": "process-order",
     "knativeerrordest": "http://process-order.orderflow.svc.cluster.local",
     "knativeerrorcode": "422",
 }
@@ -41,6 +42,24 @@ def test_what_the_dispatcher_added_is_apart_from_the_event() -> None:
     assert found["attributes"] == EVENT | extensions
     assert (found["topic"], found["kafka_partition"], found["kafka_offset"]) == ("orders", 2, 77)
     assert found["destination"] == ADDED["knativeerrordest"]
+    assert found["consumer"] == "process-order"
+
+
+@pytest.mark.parametrize(
+    ("destination", "consumer"),
+    [
+        ("http://process-order.analytics.svc:8080/x", "process-order.analytics.svc"),
+        ("no url", "unknown"),
+        ("http://[", "unknown"),
+        (None, "unknown"),
+    ],
+)
+def test_who_could_not_take_it_is_the_host_where_the_source_does_not_say(
+    destination: str | None, consumer: str
+) -> None:
+    found = letter(kafkaconsumer=None, knativeerrordest=destination)
+
+    assert found["consumer"] == consumer
 
 
 def test_the_reason_is_what_the_problem_says() -> None:

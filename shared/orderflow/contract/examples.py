@@ -28,6 +28,7 @@ _LETTER = {
     "partition": 0,
     "offset": 4711,
     "sendable": True,
+    "consumer": "process-order",
     "destination": "http://process-order.orderflow.svc.cluster.local",
     "error_code": 422,
     "error": "invalid-input",

@@ -5,7 +5,7 @@
 WITH due AS (
   SELECT redrive, letter, send_at, data_bytes
   FROM redriven_letters JOIN dead_letters ON dead_letters.position = letter
-  WHERE acknowledged_at IS NULL AND send_at <= now()
+  WHERE acknowledged_at IS NULL AND send_at <= now() AND sendable
   ORDER BY send_at
   LIMIT CAST(:count AS bigint)
   FOR UPDATE SKIP LOCKED

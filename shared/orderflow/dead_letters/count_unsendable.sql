@@ -6,6 +6,7 @@ SELECT count(*) FROM (
     AND (CAST(:item AS text) IS NULL OR item = :item)
     AND (CAST(:error AS text) IS NULL OR error_name = :error)
     AND (CAST(:type AS text) IS NULL OR type = :type)
+    AND (CAST(:consumer AS text) IS NULL OR consumer = :consumer)
     AND last_failed_at > CAST(:failed_after AS timestamptz)
     AND last_failed_at < CAST(:failed_before AS timestamptz)
   LIMIT CAST(:count AS bigint)

@@ -8,7 +8,7 @@ import base64
 import binascii
 import re
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import orjson
 
@@ -21,7 +21,7 @@ MAX_URL = 2_000  # characters, as much as a URL can have to be understood everyw
 MAX_ERROR = 1_000  # characters; Knative hands on no more than 1,024 bytes
 
 # What the dispatcher, and ceOverrides of the sources, have added to the event.
-_ADDED = re.compile(r"knativekafka(partition|offset)|knativeerror.*|kafkatopic")
+_ADDED = re.compile(r"knativekafka(partition|offset)|knativeerror.*|kafka(topic|consumer)")
 _ENTITIES = {model.type: model.key for model in EVENTS}
 _NAMED = ("order_id", "item")
 _NO_ANSWER = "no answer: it was not running, or silent for longer than the source's timeout"
@@ -51,6 +51,7 @@ def letter_of(event: RawEvent) -> dict[str, Any]:
         "data": base64.b64encode(event.data).decode(),
         "data_bytes": event.data_bytes,
         "destination": destination[:MAX_URL],
+        "consumer": _consumer(added, destination)[:MAX_FILTERED],
         **_failure(added),
     }
 
@@ -63,6 +64,15 @@ def _entities(event: RawEvent, attributes: dict[str, str]) -> dict[str, str | No
     subject = {_ENTITIES.get(attributes.get("type", "")): unquote(attributes.get("subject", ""))}
     told = data if isinstance(data, dict) else {}
     return {name: _text(told.get(name)) or _text(subject.get(name)) for name in _NAMED}
+
+
+def _consumer(added: dict[str, str], destination: str) -> str:
+    # A source of ours names its function, whatever its host is called.
+    try:
+        host = urlsplit(destination).hostname
+    except ValueError:
+        host = None
+    return added.get("kafkaconsumer") or host or "unknown"
 
 
 def _text(value: object) -> str | None:

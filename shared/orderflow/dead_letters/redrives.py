@@ -91,14 +91,20 @@ class _Letter(NamedTuple):
     id: int
     state: str
     sendable: bool
+    type: str
+    consumer: str
     topic: str | None
     partition: int | None
     offset: int | None
+    whole: bool
     waits: bool
 
     def why_not(self) -> str:
         if self.topic is None:
             return f"{self.id} does not say which topic it came from"
+        if self.whole:
+            what = f"{self.type} from {self.topic} to {self.consumer}"
+            return f"{self.id} is {what}, which no source here delivers"
         where = f"{self.topic}, partition {self.partition}, offset {self.offset}"
         return f"{self.id} is kept without the end of its data; the record is in topic {where}"
 

@@ -2,7 +2,7 @@
 SELECT to_json(row)::text FROM (
   SELECT
     position AS id, state, event_id, type, order_id, item, topic, kafka_partition AS partition,
-    kafka_offset AS "offset", sendable, destination, error_code, error_name AS error,
+    kafka_offset AS "offset", sendable, consumer, destination, error_code, error_name AS error,
     error AS detail, failures, first_failed_at, last_failed_at, attributes,
     encode(data, 'base64') AS data_base64, data_bytes,
     (

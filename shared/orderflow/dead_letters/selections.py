@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from orderflow.http.pagination import Page
 from orderflow.models import Asker, Body, Instant
@@ -19,9 +19,19 @@ LetterIds = Annotated[tuple[LetterId, ...], Field(min_length=1, max_length=MAX_I
 Filter = Annotated[str, Field(min_length=1, max_length=MAX_FILTERED, pattern=r"^[^\x00]*$")]
 
 
+def _only_true(given: bool) -> bool:
+    if not given:
+        raise ValueError("must be true, or not be there")
+    return given
+
+
+OnlyTrue = Annotated[bool, AfterValidator(_only_true), Field(json_schema_extra={"const": True})]
+
+
 class Letters(BaseModel):
     """What letters are found by; all that is given must hold.
 
+    `consumer` is the function that could not take the event, or the host of another subscriber.
     `error` is the last segment of the problem's type, as `invalid-input`; of an answer that was
     no problem its status, as `500`; or `no-answer`. The times are those of the last failure.
     """
@@ -30,6 +40,7 @@ class Letters(BaseModel):
     item: Filter | None = None
     order_id: Filter | None = None
     error: Filter | None = None
+    consumer: Filter | None = None
     failed_after: Instant | None = None
     failed_before: Instant | None = None
 
@@ -71,7 +82,7 @@ class Selection(Body):
 
     ids: LetterIds | None = None
     filter: LetterFilter | None = None
-    all: Literal[True] | None = None
+    all: OnlyTrue | None = None
     by: Asker | None = None  # of a call with a token it is the subject
     dry_run: bool = False
     rate_per_s: int | None = None

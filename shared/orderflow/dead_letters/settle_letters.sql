@@ -5,6 +5,7 @@ WITH done AS MATERIALIZED (
   (
     SELECT position FROM dead_letters
     WHERE type = 'orderflow.order.placed.v1' AND state = 'kept' AND transient
+      AND consumer = 'process-order'
       AND (SELECT status FROM orders WHERE order_id = dead_letters.order_id) <> 'pending'
     ORDER BY last_failed_at DESC, position DESC
     LIMIT CAST(:count AS bigint)
@@ -13,6 +14,7 @@ WITH done AS MATERIALIZED (
   (
     SELECT position FROM dead_letters
     WHERE type = 'orderflow.inventory.changed.v1' AND state = 'kept' AND transient
+      AND consumer = 'apply-inventory'
       AND (SELECT NOT fill_due FROM stock WHERE item = dead_letters.item)
       AND NOT EXISTS (
         SELECT FROM inventory_changes

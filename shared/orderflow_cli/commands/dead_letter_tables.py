@@ -13,7 +13,7 @@ Row = dict[str, Any]
 
 def show_letters(letters: list[Row]) -> None:
     """Print letters as a table."""
-    columns = "id", "last failed", "times", "event", "of", "error"
+    columns = "id", "last failed", "times", "event", "of", "for", "error"
     rows = [
         (
             letter["id"],
@@ -21,6 +21,7 @@ def show_letters(letters: list[Row]) -> None:
             letter["failures"],
             letter["type"],
             "\n".join(letter[name] for name in ("order_id", "item") if letter[name]),
+            letter["consumer"],
             f"{letter['error']}: {letter['detail']}",
         )
         for letter in letters

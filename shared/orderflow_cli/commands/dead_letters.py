@@ -40,13 +40,14 @@ Rate = Annotated[int, typer.Option("--rate", help="Events a second at most.")]
 Limit = Annotated[int, typer.Option(help="How many to show.")]
 
 # The filters, which `list`, `redrive` and `discard` have in common.
-FILTERS = "type", "item", "order_id", "error", "state", "failed_after", "failed_before"
+FILTERS = "type", "item", "order_id", "error", "consumer", "state", "failed_after", "failed_before"
 Type = Annotated[str | None, typer.Option("--type", help="Events of this type.")]
 Item = Annotated[str | None, typer.Option(help="Events of this item.")]
 OrderId = Annotated[str | None, typer.Option(help="Events of this order.")]
 Error = Annotated[
     str | None, typer.Option(help="As `list` shows it: invalid-input, no-answer, 500.")
 ]
+Consumer = Annotated[str | None, typer.Option(help="Who could not take them: process-order.")]
 State = Annotated[
     str | None,
     typer.Option(help="kept (the default), redriving, redriven, settled or discarded."),
@@ -63,6 +64,7 @@ def list_letters(
     item: Item = None,
     order_id: OrderId = None,
     error: Error = None,
+    consumer: Consumer = None,
     state: State = None,
     failed_after: FailedAfter = None,
     failed_before: FailedBefore = None,
@@ -72,7 +74,9 @@ def list_letters(
     as_json: AsJson = False,
 ) -> None:
     """List what is kept, what failed last first."""
-    filters = _filters(event_type, item, order_id, error, state, failed_after, failed_before)
+    filters = _filters(
+        event_type, item, order_id, error, consumer, state, failed_after, failed_before
+    )
     page = parsed(orjson.dumps({**filters, "limit": limit}), LetterPage)
     letters = _with(database_address(data, postgres), partial(letters_page, page))
     (say_json if as_json else show_letters)(letters)
@@ -98,6 +102,7 @@ def redrive_letters(
     item: Item = None,
     order_id: OrderId = None,
     error: Error = None,
+    consumer: Consumer = None,
     state: State = None,
     failed_after: FailedAfter = None,
     failed_before: FailedBefore = None,
@@ -110,7 +115,9 @@ def redrive_letters(
     as_json: AsJson = False,
 ) -> None:
     """Send letters to their topics again, each as the event that it was."""
-    filters = _filters(event_type, item, order_id, error, state, failed_after, failed_before)
+    filters = _filters(
+        event_type, item, order_id, error, consumer, state, failed_after, failed_before
+    )
     command = _selection(ids, filters, all_kept=all_kept)
     command |= {"rate_per_s": rate, "by": by or _login_name(), "dry_run": dry_run}
     _act(database_address(data, postgres), parsed(orjson.dumps(command), RedriveLetters), as_json)
@@ -123,6 +130,7 @@ def discard_letters(
     item: Item = None,
     order_id: OrderId = None,
     error: Error = None,
+    consumer: Consumer = None,
     state: State = None,
     failed_after: FailedAfter = None,
     failed_before: FailedBefore = None,
@@ -134,7 +142,9 @@ def discard_letters(
     as_json: AsJson = False,
 ) -> None:
     """Settle letters without sending them; they are forgotten 30 days after they failed."""
-    filters = _filters(event_type, item, order_id, error, state, failed_after, failed_before)
+    filters = _filters(
+        event_type, item, order_id, error, consumer, state, failed_after, failed_before
+    )
     command = _selection(ids, filters, all_kept=all_kept)
     command |= {"by": by or _login_name(), "dry_run": dry_run}
     _act(database_address(data, postgres), parsed(orjson.dumps(command), DiscardLetters), as_json)

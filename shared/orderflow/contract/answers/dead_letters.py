@@ -22,6 +22,7 @@ class ListedLetter(TypedDict):
     partition: Count | None
     offset: Count | None
     sendable: bool
+    consumer: str
     destination: str
     error_code: int | None
     error: str

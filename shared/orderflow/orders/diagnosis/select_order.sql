@@ -39,6 +39,7 @@ SELECT
                 SELECT json_build_object('id', position, 'error', error, 'sendable', sendable)
                 FROM dead_letters
                 WHERE dead_letters.item = backorders.item AND state = 'kept'
+                  AND consumer = 'apply-inventory'
                 ORDER BY last_failed_at DESC, position DESC LIMIT 1
               ) AS letter
             FROM backorders JOIN stock USING (item)
@@ -78,6 +79,7 @@ SELECT
           SELECT json_build_object('id', position, 'error', error, 'sendable', sendable)
           FROM dead_letters
           WHERE dead_letters.order_id = orders.order_id AND state = 'kept'
+            AND consumer = 'process-order'
           ORDER BY last_failed_at DESC, position DESC LIMIT 1
         ) AS letter,
         (
