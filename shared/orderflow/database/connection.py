@@ -177,6 +177,8 @@ class Connection:
         except (native.InterfaceError, OSError, EOFError) as error:
             if isinstance(error.__context__, KeyError):  # pg8000's word for a missing parameter
                 raise StatementFault(f"{name} has another parameter: {error}") from error
+            if refusal := _refusal_behind(error):
+                raise self._translated(refusal, name) from error
             self.close()
             raise DatabaseAway("the database does not answer; nothing was done") from error
 
@@ -211,6 +213,15 @@ def retrying(work: Callable[[], T]) -> T:
         except DatabaseAway:
             break
     return work()
+
+
+def _refusal_behind(error: BaseException) -> native.DatabaseError | None:
+    # A server that lets nobody in says so and closes; on a Unix socket pg8000 then fails at its own
+    # good-bye.
+    behind = error.__context__
+    while isinstance(behind, native.InterfaceError | OSError | EOFError):
+        behind = behind.__context__
+    return behind if isinstance(behind, native.DatabaseError) else None
 
 
 def _to_text(value: object) -> object:
