@@ -11,6 +11,7 @@ from typing import Any
 
 from knative_local.errors import LocalRuntimeError
 from knative_local.manifests.base import Resource
+from knative_local.printable import printable
 
 REFUSED = 2  # exit status for what the user can put right, as of any command line
 GATEWAY_DRAIN_S = 30.0  # for answers under way when the gateway is asked to stop
@@ -100,5 +101,5 @@ def exit_status(program: str, run: Callable[[], int | None]) -> int:
         if error.filename is None:
             raise
         reason = f"{error.filename}: {error.strerror}"
-    sys.stderr.write(f"{program}: {reason}\n")
+    sys.stderr.write(f"{program}: {printable(reason)}\n")
     return REFUSED

@@ -16,6 +16,7 @@ from knative_local.errors import LocalRuntimeError
 from knative_local.http_client.client import Client
 from knative_local.http_client.connection import TransportError
 from knative_local.ports import LOOPBACK
+from knative_local.printable import printable
 from knative_local.supervisor.state_file import read_state
 
 EVENT_TYPE = "dev.knative.local.invoked"
@@ -49,8 +50,9 @@ async def _post(address: str, given: argparse.Namespace) -> int:
         raise LocalRuntimeError(f"{given.target}: {error}") from error
     finally:
         client.close()
-    body = answer.body.decode(errors="replace")
-    sys.stdout.write(f"{answer.status} {HTTPStatus(answer.status).phrase}\n{body}\n")
+    body = answer.body.decode(errors="replace").split("\n")
+    lines = [f"{answer.status} {HTTPStatus(answer.status).phrase}", *map(printable, body)]
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
     return 0 if is_success(answer.status) else 1
 
 

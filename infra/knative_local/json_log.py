@@ -6,9 +6,12 @@ from typing import Any
 
 import orjson
 
+from knative_local.printable import printable
+
 
 def log(level: str, event: str, **fields: Any) -> None:
     """Write one line: time, level, event, and the fields that explain it."""
     line = {"time": datetime.now(UTC).isoformat(), "level": level, "event": event, **fields}
-    sys.stderr.buffer.write(orjson.dumps(line, default=str) + b"\n")
+    text = printable(orjson.dumps(line, default=str).decode())
+    sys.stderr.buffer.write(text.encode() + b"\n")
     sys.stderr.buffer.flush()

@@ -14,6 +14,7 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger
 
 from orderflow.config import log_settings
+from orderflow.text import printable
 
 BUFFER_BYTES = 256 * 1024  # more than is logged until it is flushed
 FLUSH_AFTER_S = 0.02  # lines are gathered so long, and at most so much is lost by a kill -9
@@ -91,6 +92,9 @@ class BufferedWriter:
 
 def _dumps(line: EventDict, **_: Any) -> bytes:
     try:
-        return orjson.dumps(line, default=str)
+        text = orjson.dumps(line, default=str)
     except TypeError:  # text that is none, as half of a surrogate pair: here it goes escaped
-        return json.dumps(line, default=str).encode()
+        text = json.dumps(line, default=str).encode()
+    # JSON itself escapes only C0.
+    is_plain = text.isascii() and b"\x7f" not in text
+    return text if is_plain else printable(text.decode()).encode()

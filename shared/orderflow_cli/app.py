@@ -14,6 +14,7 @@ from knative_local.supervisor.output import LogFormat
 from orderflow.database import migrate as migrations
 from orderflow.database.connection import statement
 from orderflow.errors import ConfigurationError, OrderFlowError
+from orderflow.text import printable
 from orderflow_cli.addresses import (
     addresses,
     command_target,
@@ -120,7 +121,7 @@ def migrate(data: Data = DATA, project: Project = None, postgres: Postgres = Non
     """
     url = database_address(data, postgres, role=SUPERUSER)
     applied = migrations.migrate(url)
-    say("\n".join(f"applied {name}" for name in applied) or "nothing to apply")
+    say(*([f"applied {name}" for name in applied] or ["nothing to apply"]))
     if not grant(url, grants_of(project_folder(project))):
         say(NO_ROLES, stderr=True)
 
@@ -135,7 +136,7 @@ def topics(
     """Create the topics that are missing. Safe to run twice."""
     servers, wanted = kafka_address(data, kafka), topics_of(kafka_sources(project))
     created = create_topics(servers, wanted, replicas=replicas)
-    say("\n".join(f"created {name}" for name in created) or "nothing to create")
+    say(*([f"created {name}" for name in created] or ["nothing to create"]))
 
 
 @app.command()
@@ -227,5 +228,5 @@ def main() -> None:
 
 
 def _refuse(reason: str, status: int = 1) -> None:
-    sys.stderr.write(f"orderflow: {reason}\n")
+    sys.stderr.write(f"orderflow: {printable(reason)}\n")
     sys.exit(status)

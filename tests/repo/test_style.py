@@ -327,6 +327,7 @@ def test_the_distribution_of_the_runtime_has_all_of_its_packages() -> None:
 RUNTIME_ORDER = [
     *(
         "errors",
+        "printable",
         "private_files",
         "ports",
         "json_log",

@@ -48,10 +48,11 @@ def test_people_get_a_short_line(line: str, shown: str) -> None:
     assert for_people("create-order", line) == shown
 
 
-def test_people_see_an_exception_as_it_was_raised() -> None:
+def test_people_see_every_line_of_an_exception_as_its_components() -> None:
     line = json.dumps({"level": "error", "event": "fault", "exception": "Traceback\nKeyError: 1"})
 
-    assert for_people("hello", line) == "hello | ERROR fault\nTraceback\nKeyError: 1\n"
+    shown = "hello | ERROR fault\nhello | Traceback\nhello | KeyError: 1\n"
+    assert for_people("hello", line) == shown
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Literal
 
 import orjson
 
+from knative_local.printable import printable
 from knative_local.private_files import append_private, private_folder
 
 # A file grows to this and is then renamed to NAME.log.1, so that a component keeps at most twice
@@ -105,14 +106,15 @@ def for_people(name: str, line: str) -> str:
     if _SERVER_NOISE.match(line):
         return ""
     fields = _fields(line)
-    return f"{name} | {line if fields is None else _readable(fields)}\n"
+    lines = [line] if fields is None else _readable(fields)
+    return "".join(f"{name} | {printable(shown)}\n" for shown in lines)
 
 
 def for_machines(name: str, line: str) -> str:
     """A JSON object: the one that was printed, or the line as `line`, and the component."""
     fields = _fields(line)
     found = {"component": name, **({"line": line} if fields is None else fields)}
-    return orjson.dumps(found, option=orjson.OPT_APPEND_NEWLINE).decode()
+    return printable(orjson.dumps(found).decode()) + "\n"
 
 
 def cause_of(text: str) -> str:
@@ -134,7 +136,7 @@ def _fields(line: str) -> dict[str, object] | None:
     return found if isinstance(found, dict) else None
 
 
-def _readable(fields: dict[str, object]) -> str:
+def _readable(fields: dict[str, object]) -> list[str]:
     level = str(fields.get("level", "info"))
     words = [] if level in {"info", "debug"} else [level.upper()]
     rest = {name: value for name, value in fields.items() if name not in {*_UNSAID, *_TEXT}}
@@ -145,5 +147,4 @@ def _readable(fields: dict[str, object]) -> str:
     else:
         words += [str(fields[name]) for name in _TEXT[:2] if name in fields]
     words += [f"{name}={value}" for name, value in rest.items()]
-    exception = fields.get("exception")
-    return " ".join(words) + (f"\n{exception}" if exception else "")
+    return [" ".join(words), *str(fields.get("exception", "")).splitlines()]

@@ -1,14 +1,11 @@
 """An audit for people: a line for each check, then every row that differs and what to do."""
 
-from collections.abc import Sequence
-from typing import Any
-
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from orderflow_cli.audit.checks import Audit, Finding
 from orderflow_cli.audit.repair import Repair
+from orderflow_cli.output import cell_text
 
 
 def show_audit(console: Console, audited: Audit) -> None:
@@ -22,7 +19,7 @@ def show_audit(console: Console, audited: Audit) -> None:
     console.print(table)
     for finding in audited.findings:
         if finding.remark:
-            console.print(f"{finding.check}: {finding.remark}")
+            console.print(f"{finding.check}: {cell_text(finding.remark)}")
         if finding.found:
             _show_differences(console, finding)
     verdict = "[green]all of it holds[/green]" if audited.holds else "[red]not all holds[/red]"
@@ -32,7 +29,8 @@ def show_audit(console: Console, audited: Audit) -> None:
 def show_repair(console: Console, done: Repair) -> None:
     """Print one thing that was repaired."""
     line = _REPAIRED[done.kind].format(**{name: value or 0 for name, value in done.what.items()})
-    console.print(f"repaired [bold]{escape(done.item)}[/bold]: {escape(line)}", soft_wrap=True)
+    told = f"repaired [bold]{cell_text(done.item)}[/bold]: {cell_text(line)}"
+    console.print(told, soft_wrap=True)
 
 
 _REPAIRED = {
@@ -49,12 +47,8 @@ def _show_differences(console: Console, finding: Finding) -> None:
     title = f"{finding.check}: {several} that differ"
     table = Table(*finding.rows[0], title=title, title_justify="left")
     for row in finding.rows:
-        table.add_row(*_cells(list(row.values())))
+        table.add_row(*map(cell_text, row.values()))
     for column in table.columns:
         column.overflow = "fold"
     console.print(table)
     console.print(f"What to do: {finding.remedy}\n")
-
-
-def _cells(values: Sequence[Any]) -> list[str]:
-    return ["" if value is None else escape(str(value)) for value in values]

@@ -13,10 +13,10 @@ def contracts_command(project: Path, *, breaking: bool) -> bool:
     folder = project / FOLDER
     old, new = read(folder), documents()
     if not breaking and (found := [*breaks(old, new)]):
-        say("\n".join(found), stderr=True)
+        say(*found, stderr=True)
         say("this breaks the contract: raise its first number, or give --breaking", stderr=True)
         return False
     write(folder, new)
     changed = [name for name, document in new.items() if old.get(name) != document]
-    say("\n".join(f"wrote {name}" for name in changed) or "nothing to change")
+    say(*([f"wrote {name}" for name in changed] or ["nothing to change"]))
     return True

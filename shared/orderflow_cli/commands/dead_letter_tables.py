@@ -20,7 +20,7 @@ def show_letters(letters: list[Row]) -> None:
             _time(letter["last_failed_at"]),
             letter["failures"],
             letter["type"],
-            "\n".join(letter[name] for name in ("order_id", "item") if letter[name]),
+            tuple(letter[name] for name in ("order_id", "item") if letter[name]),
             letter["consumer"],
             f"{letter['error']}: {letter['detail']}",
         )
