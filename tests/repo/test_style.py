@@ -148,6 +148,11 @@ def test_a_function_and_its_library_have_no_command_line_in_them(package: str) -
     assert importing(package, *image) == set()
 
 
+@pytest.mark.parametrize("package", ["orderflow", "orderflow_cli", "knative_local", "pydantic"])
+def test_the_client_needs_httpx_alone(package: str) -> None:
+    assert importing(package, *files("shared/orderflow_client/*.py")) == set()
+
+
 def test_no_module_of_ours_imports_itself_by_way_of_others() -> None:
     modules = {
         ".".join(path.relative_to(ROOT / "shared").with_suffix("").parts): path
