@@ -11,10 +11,10 @@ from orderflow.auth.authentication import (
     BearerTokens,
     authentication,
     bearer_token,
-    is_loopback,
 )
 from orderflow.auth.caller import LOCAL
 from orderflow.auth.keys import PublishedKeys
+from orderflow.auth.loopback import is_loopback
 from orderflow.auth.tokens import TokenVerifier, Verified
 from orderflow.errors import ConfigurationError, Unauthorized
 from tests.support.issuer import (
