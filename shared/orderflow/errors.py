@@ -85,6 +85,10 @@ class Forbidden(Never, status=403, slug="forbidden", title="Not allowed"):
         self.headers = {"WWW-Authenticate": challenge}
 
 
+class BadRequest(Never, status=400, slug="bad-request", title="Bad request"):
+    """The request is not HTTP as it is understood here."""
+
+
 class MalformedPath(Never, status=400, slug="malformed-path", title="Malformed path"):
     """The path can be read in more than one way, or names what can't be."""
 

@@ -47,6 +47,26 @@ def test_path_means_the_same_with_and_without_the_gateway(
     assert status_of(function, method, path) == status
 
 
+@pytest.mark.parametrize(
+    "request_line",
+    ["GET /" + "a" * 70_000 + " HTTP/1.1", "GET /\xff HTTP/1.1", "GET / HTTP/1.1\r\nX : y", "?"],
+    ids=["70 KB", "no ASCII", "blank before a colon", "no HTTP"],
+)
+def test_what_is_not_http_is_a_problem_of_a_function_too(shop: Shop, request_line: str) -> None:
+    port = shop.component("list-orders", "Service")["port"]
+    assert port is not None
+
+    with socket.create_connection((LOOPBACK, port), 20) as caller:
+        caller.sendall(request_line.encode("latin-1") + b"\r\nHost: h\r\n\r\n")
+        received = b""
+        while part := caller.recv(65536):
+            received += part
+
+    assert received.startswith(b"HTTP/1.1 400 ")
+    assert b"application/problem+json" in received
+    assert b'"type":"/problems/bad-request"' in received
+
+
 def test_head_answers_like_get_without_the_body(shop: Shop) -> None:
     order_id = shop.placed("backordered", item=reference("item"), quantity=1)
 

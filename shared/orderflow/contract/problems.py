@@ -32,6 +32,10 @@ TOLD = {
         "The body is not JSON.",
         "Send one JSON object in UTF-8. The detail says where reading it ended.",
     ),
+    "bad-request": (
+        "The request is not HTTP as it is understood here, or its path can be read in two ways.",
+        "Correct what the detail names; percent-encode names in a path.",
+    ),
     "malformed-path": (
         "The path can be read in more than one way, or names what can't be.",
         "Percent-encode names as UTF-8; a slash in one is %2F, a percent sign %25.",
@@ -124,13 +128,6 @@ class ProblemType(NamedTuple):
 
 # What the gateway answers by itself.
 GATEWAY = (
-    ProblemType(
-        "bad-request",
-        400,
-        "Bad Request",
-        "The request is not HTTP as it is understood here, or its path can be read in two ways.",
-        "Correct what the detail names; percent-encode names in a path.",
-    ),
     ProblemType(
         "target-too-long",
         414,

@@ -17,6 +17,7 @@ from typing import Any, cast
 from uvicorn.server import Server
 
 from orderflow.logs import logger, standard_output
+from orderflow.server.protocol import ProblemProtocol
 
 # All of it together ends before the 30 s after which Kubernetes, gunicorn and the local runtime
 # kill what still runs.
@@ -37,6 +38,8 @@ def on_shutdown(finish: Callable[[], Awaitable[object]]) -> None:
 @asynccontextmanager
 async def lifespan(_: object) -> AsyncIterator[None]:
     """Await what `on_shutdown` was given when the server says that all calls are answered."""
+    if stop := watch():
+        stop.server.config.http_protocol_class = ProblemProtocol  # the framework has no option
     yield
     try:
         async with asyncio.timeout(FINISH_S):
@@ -76,7 +79,7 @@ class GracefulStop:
 
     def __init__(self, server: Server) -> None:
         self.leaving: asyncio.Task[None] | None = None
-        self._server = server
+        self.server = server
         server.config.timeout_graceful_shutdown = BUSY_S
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._begin)
 
@@ -87,15 +90,15 @@ class GracefulStop:
     async def _leave(self) -> None:
         try:
             await self._until_quiet(LAME_DUCK_S)
-            await close_listeners(self._server)
-            await self._until_quiet(self._server.config.timeout_keep_alive + QUIET_MARGIN_S)
+            await close_listeners(self.server)
+            await self._until_quiet(self.server.config.timeout_keep_alive + QUIET_MARGIN_S)
         finally:
-            self._server.handle_exit(signal.SIGTERM, None)
+            self.server.handle_exit(signal.SIGTERM, None)
 
     async def _until_quiet(self, within_s: float) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within_s
-        while self._server.server_state.connections and loop.time() < deadline:  # noqa: ASYNC110
+        while self.server.server_state.connections and loop.time() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(POLL_S)
 
 
