@@ -165,14 +165,15 @@ async def test_slow_readers_of_large_pages_stay_within_memory(
         f"GET /orders?limit=500 HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: {accept}\r\n\r\n".encode()
     )
     with running_function("list_orders") as lists, ExitStack() as opened:
-        readers = [opened.enter_context(socket.socket()) for _ in range(SLOW_READERS)]
-        for reader in readers:
+        statuses = set[bytes]()
+        for _ in range(SLOW_READERS):
+            reader = opened.enter_context(socket.socket())
             reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             reader.settimeout(ANSWERED_WITHIN_S)
             reader.connect((LOOPBACK, lists.port))
             reader.sendall(asked)
-        # Once it has begun, all of a page is in memory.
-        statuses = {(await asyncio.to_thread(reader.recv, 12))[-3:] for reader in readers}
+            # Once it has begun, all of a page is in memory; together they would wait for a turn.
+            statuses.add((await asyncio.to_thread(reader.recv, 12))[-3:])
         used_mb = sum(memory_mb(pid) for pid in of_group(lists.process.pid))
         other = await Line().exchange(lambda: lists.port, ONE_PAGE, keep=False)
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.any_broker
 
 def status_of(port: int, method: str, path: str) -> int:
     """Ask with a path as it is written here, which a client would mend."""
-    head = f"{method} {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
     body = "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
     with socket.create_connection((LOOPBACK, port), 20) as caller:
         caller.sendall((head + body).encode())
@@ -57,7 +57,7 @@ def test_what_is_not_http_is_a_problem_of_a_function_too(shop: Shop, request_lin
     assert port is not None
 
     with socket.create_connection((LOOPBACK, port), 20) as caller:
-        caller.sendall(request_line.encode("latin-1") + b"\r\nHost: h\r\n\r\n")
+        caller.sendall(request_line.encode("latin-1") + b"\r\nHost: localhost\r\n\r\n")
         received = b""
         while part := caller.recv(65536):
             received += part
