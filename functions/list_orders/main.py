@@ -11,6 +11,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from orderflow.auth.caller import caller_of
 from orderflow.database.connection import Connection, statement
 from orderflow.errors import NotFound
 from orderflow.http.handler import http, json_response
@@ -26,6 +27,7 @@ from orderflow.orders.diagnosis.facts import find_order
 from orderflow.orders.lists import OrderPage
 from orderflow.resources import worker
 
+SELECT_OWN_ORDERS = statement(__file__, "select_own_orders.sql")
 SELECT_ORDERS = statement(__file__, "select_orders.sql")
 SELECT_ORDERS_BY_STATUS = statement(__file__, "select_orders_by_status.sql")
 SELECT_ORDERS_BY_ITEM = statement(__file__, "select_orders_by_item.sql")
@@ -42,64 +44,64 @@ async def list_orders(request: Request) -> Response:
     if segments_of(request) == ("order",):
         raise NotFound("no such path; use /orders, or /order/ORDER_ID for one order")
     if segments_of(request) != ("orders",):
-        return await one_order(path_name(request, "order"), gateway_of(request))
-    page = page_of(request, OrderPage)
+        return await one_order(request, path_name(request, "order"))
+    page, owner = page_of(request, OrderPage), caller_of(request).owner_of_orders
     if "application/x-ndjson" not in request.headers.get("accept", ""):
-        return await page_response(request, partial(read_page, page, position_of(page)))
-    first = partial(read_lines, page, position_of(page))
-    following = partial(partial, read_lines, page)
+        return await page_response(request, partial(read_page, page, owner, position_of(page)))
+    first = partial(read_lines, page, owner, position_of(page))
+    following = partial(partial, read_lines, page, owner)
     return await stream_response(request, first, following, "application/x-ndjson")
 
 
-async def one_order(order_id: str, gateway: str) -> Response:
+async def one_order(request: Request, order_id: str) -> Response:
     """Answer with everything about one order and, while it is open, why it waits."""
     bind_log_fields(order_id=order_id)
-    found = await worker().submit(partial(find_order, order_id=order_id))
+    owner = caller_of(request).owner_of_orders
+    found = await worker().submit(partial(find_order, order_id=order_id, owner=owner))
     if found is None:
         raise NotFound(f"there is no order {order_id}")
-    waiting = explain(found.facts, Target(gateway))
+    waiting = explain(found.facts, Target(gateway_of(request)))
     return json_response(shown(found.order) | ({"waiting": waiting} if waiting else {}))
 
 
-def read_page(page: OrderPage, below: int, connection: Connection) -> Found:
+def read_page(page: OrderPage, owner: str | None, below: int, connection: Connection) -> Found:
     """Return a page as a JSON array."""
-    return found_rows(orders_below(page, below, connection), page.limit)
+    return found_rows(orders_below(page, owner, below, connection), page.limit)
 
 
-def read_lines(page: OrderPage, below: int, connection: Connection) -> Found:
+def read_lines(page: OrderPage, owner: str | None, below: int, connection: Connection) -> Found:
     """Return a page of a stream, as lines."""
-    orders, after = fitting(orders_below(page, below, connection), MAX_LIMIT)
+    orders, after = fitting(orders_below(page, owner, below, connection), MAX_LIMIT)
     return Found(b"".join(order + b"\n" for order in orders), after)
 
 
 def orders_below(
-    page: OrderPage, below: int, connection: Connection
+    page: OrderPage, owner: str | None, below: int, connection: Connection
 ) -> Iterator[tuple[int, bytes]]:
     """Give a list's positions and orders from one on, reading no more at once than may be large."""
-    rows = select_orders(page, below, connection)
+    times = page.placed_after or "-infinity", page.placed_before or "infinity"
+    filters = page.model_dump(include={"status", "item", "attention"}) | {
+        **dict(zip(("placed_after", "placed_before"), times, strict=True)),
+        "owner": owner,
+        "count": MAX_READ,
+    }
+    rows = connection.run(statement_of(page, owner), below=below, **filters)
     while rows:
         for position, order in rows:
             yield position, orjson.dumps(shown(orjson.loads(order)))
-        rows = select_orders(page, rows[-1][0], connection) if len(rows) == MAX_READ else []
+        last, full = rows[-1][0], len(rows) == MAX_READ
+        rows = connection.run(statement_of(page, owner), below=last, **filters) if full else []
 
 
-def select_orders(page: OrderPage, below: int, connection: Connection) -> list[list[Any]]:
-    """Return positions and orders, newest first, from the index that serves the page's filter."""
-    filters: dict[str, object] = {
-        "below": below,
-        "count": MAX_READ,
-        "placed_after": page.placed_after or "-infinity",
-        "placed_before": page.placed_before or "infinity",
-    }
+def statement_of(page: OrderPage, owner: str | None) -> str:
+    """Return the statement whose index serves the page's filter."""
+    if owner is not None:
+        return SELECT_OWN_ORDERS
     if page.attention is not None:
-        filters |= {"item": page.item, "status": page.status}
-        return connection.run(SELECT_ORDERS_BY_ATTENTION, **filters)
+        return SELECT_ORDERS_BY_ATTENTION
     if page.item is not None:
-        filters |= {"item": page.item, "status": page.status}
-        return connection.run(SELECT_ORDERS_BY_ITEM, **filters)
-    if page.status is not None:
-        return connection.run(SELECT_ORDERS_BY_STATUS, status=page.status, **filters)
-    return connection.run(SELECT_ORDERS, **filters)
+        return SELECT_ORDERS_BY_ITEM
+    return SELECT_ORDERS if page.status is None else SELECT_ORDERS_BY_STATUS
 
 
 def shown(order: Order) -> Order:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from orderflow.auth.caller import LOCAL, caller_of
-from orderflow.database.connection import Connection
+from orderflow.database.connection import Connection, Json, statement
 from orderflow.database.first_answers import FirstAnswers, KeyedCall
 from orderflow.database.group_commit import Batch
 from orderflow.errors import Conflict, NotFound, OrderFlowError
@@ -26,6 +26,8 @@ from orderflow.orders.states import MOVES, Status
 from orderflow.stock.locking import Locked, LockedOrder, locked_orders
 from orderflow.stock.moves import Move, move_orders
 
+SELECT_FOREIGN = statement(__file__, "select_foreign.sql")
+
 
 class Change(NamedTuple):
     """What one call asks for."""
@@ -33,6 +35,7 @@ class Change(NamedTuple):
     order_id: str
     status: Status
     asked_by: str = LOCAL.subject
+    owner: str | None = None
     call: KeyedCall | None = None
 
 
@@ -40,21 +43,18 @@ class Change(NamedTuple):
 async def update_order(request: Request) -> Response:
     """Answer 200 with the new status, also to a repeat; 404 or 409 when it can't be."""
     order_id, body = path_name(request, "order"), await body_of(request, ChangeOrder)
-    call, subject = keyed_call_of(request, body), caller_of(request).subject
+    call, caller = keyed_call_of(request, body), caller_of(request)
     bind_log_fields(order_id=order_id, becomes=body.status)
-    moved = await change(Change(order_id, body.status, subject, call))
-    answer = {"order_id": order_id, "status": body.status}
-    return json_response(answer, 200, replay_header(moved))
+    owner = caller.owner_of_orders
+    moved = await change(Change(order_id, body.status, caller.subject, owner, call))
+    return json_response({"order_id": order_id, "status": body.status}, 200, replay_header(moved))
 
 
 def change_orders(connection: Connection, changes: Sequence[Change]) -> list[bool | OrderFlowError]:
-    """Make all changes in one transaction, as if they had come one after the other.
-
-    Return for each whether it moved the order, which a repeat does not.
-    """
+    """Make the changes in one transaction, one after the other; say if each moved its order."""
     planned: dict[str, Move] = {}
     results: list[bool | OrderFlowError] = []
-    with locked_orders(connection, [wanted.order_id for wanted in changes]) as locked:
+    with locked_orders(connection, not_foreign(connection, changes)) as locked:
         first = FirstAnswers(connection, [wanted.call for wanted in changes])
         for wanted in changes:
             outcome = first.get(wanted.call)
@@ -74,12 +74,20 @@ def change_orders(connection: Connection, changes: Sequence[Change]) -> list[boo
 change = Batch(change_orders)
 
 
+def not_foreign(connection: Connection, changes: Sequence[Change]) -> set[str]:
+    """Return the ids that are not another owner's: nobody waits for the lock of such an order."""
+    asked = [{"order_id": c.order_id, "subject": c.owner} for c in changes if c.owner is not None]
+    rows = connection.run(SELECT_FOREIGN, asked=Json(asked)) if asked else []
+    foreign = {(order_id, owner) for order_id, owner in rows}
+    return {c.order_id for c in changes if (c.order_id, c.owner) not in foreign}
+
+
 def plan(
     wanted: Change, locked: Locked, planned: Mapping[str, Move]
 ) -> Move | OrderFlowError | None:
     """Return the move that follows those planned, why there can be none, or None for a repeat."""
     order = locked.orders.get(wanted.order_id)
-    if order is None:
+    if order is None or wanted.owner not in {None, order.placed_by}:
         return NotFound(f"there is no order {wanted.order_id}")
     status = planned[wanted.order_id].enters if wanted.order_id in planned else order.status
     if status == wanted.status:

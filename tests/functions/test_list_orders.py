@@ -426,6 +426,22 @@ def test_what_needs_a_person_is_found_without_reading_the_rest(large: Connection
         assert rows_read(plan) <= PAGE * 6 + 20, (below, plan)
 
 
+def test_a_page_of_own_orders_reads_none_of_others(large: Connection) -> None:
+    sql = module_of("list_orders").SELECT_OWN_ORDERS
+    large.run("UPDATE orders SET placed_by = 'alice' WHERE position % 50 = 3")
+    own = {"owner": "alice", "status": None, "item": None, "attention": None}
+
+    for window in (ALWAYS, EARLY, LATE):
+        for below in (2**63 - 1, 25_000, 100):
+            page = explained(large, sql, below=below, count=PAGE, **own, **window)
+            assert "Seq Scan" not in scans(page), page
+            assert rows_read(page) <= 1_000 + PAGE * 6, (below, page)
+    page = explained(large, sql, below=2**63 - 1, count=PAGE, **own, **ALWAYS)
+    assert rows_read(page) <= PAGE * 6 + 20, page
+    none = explained(large, sql, below=2**63 - 1, count=PAGE, **own | {"owner": "bob"}, **ALWAYS)
+    assert rows_read(none) == 0, none
+
+
 @pytest.mark.parametrize("name", ["CLAIM_OVERDUE_ORDERS", "MARK_OVERDUE_ORDERS"])
 def test_a_tick_finds_what_is_due_without_reading_the_rest(large: Connection, name: str) -> None:
     sweep = module_of("sweep")
@@ -445,7 +461,7 @@ def test_a_tick_finds_expired_holds_without_reading_the_rest(large: Connection) 
 
 
 def test_one_order_is_found_without_reading_others(large: Connection) -> None:
-    plan = explained(large, SELECT_ORDER, order_id="order 25000", event_id="x", most=10)
+    plan = explained(large, SELECT_ORDER, order_id="order 25000", event_id="x", owner=None, most=10)
 
     assert "Seq Scan" not in scans(plan)
     assert rows_read(plan) <= 10

@@ -121,7 +121,9 @@ def test_orders_that_one_more_item_blocks_are_found_in_the_line_of_each(
 
 
 def test_what_waits_is_counted_to_a_limit(queue: Connection) -> None:
-    order = explained(queue, SELECT_ORDER, order_id=f"order {MANY}", event_id="x", most=100)
+    order = explained(
+        queue, SELECT_ORDER, order_id=f"order {MANY}", event_id="x", owner=None, most=100
+    )
     sql = module_of("list_inventory").SELECT_ITEM
     item = explained(queue, sql, item="Laptop", below=2**62, count=50, most=100)
 

@@ -28,6 +28,11 @@ class Caller:
         """Whether the caller has this scope."""
         return scope in self.scopes
 
+    @property
+    def owner_of_orders(self) -> str | None:
+        """Whose orders the caller may see and change; None: everyone's."""
+        return None if self.may("orders:all") else self.subject
+
     def require(self, scope: Scope) -> None:
         """Raise `Forbidden` (403) unless the caller has this scope."""
         if scope not in self.scopes:

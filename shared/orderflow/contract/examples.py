@@ -62,12 +62,20 @@ EXAMPLES = {
         {
             **_ORDER,
             "on_shortage": "backorder",
+            "placed_by": "alice",
             "history": [
-                {"sequence": 1, "status": "pending", "cause": "order received", "at": _AT},
+                {
+                    "sequence": 1,
+                    "status": "pending",
+                    "cause": "order received",
+                    "by": "alice",
+                    "at": _AT,
+                },
                 {
                     "sequence": 2,
                     "status": "confirmed",
                     "cause": "stock reserved for every line",
+                    "by": None,
                     "at": _LATER,
                 },
             ],

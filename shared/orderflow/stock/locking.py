@@ -26,6 +26,7 @@ class LockedOrder(NamedTuple):
 
     position: int
     order_id: str
+    placed_by: str
     status: Status
     on_shortage: Any
     sequence: int

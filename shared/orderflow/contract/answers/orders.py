@@ -60,6 +60,7 @@ class Moved(TypedDict):
     sequence: Annotated[int, Field(ge=1)]
     status: Status
     cause: str
+    by: Annotated[str | None, Field(description="Who asked for it, if anyone did.")]
     at: AwareDatetime
 
 
@@ -110,5 +111,6 @@ class OneOrder(OrderState):
     """An order with its history and, while it is open, why it waits."""
 
     on_shortage: Literal["backorder", "reject"]
+    placed_by: str
     history: list[Moved]
     waiting: NotRequired[Waiting]

@@ -109,10 +109,13 @@ class FoundOrder(NamedTuple):
     facts: Facts
 
 
-def find_order(connection: Connection, order_id: str) -> FoundOrder | None:
-    """Read everything about one order in one statement; None if there is none."""
+def find_order(
+    connection: Connection, order_id: str, owner: str | None = None
+) -> FoundOrder | None:
+    """Read everything about one order in one statement; None if there is none of the owner's."""
     placed = event_id(OrderPlaced, order_id, 1)
-    rows = connection.run(SELECT_ORDER, order_id=order_id, event_id=placed, most=MAX_COUNTED)
+    wanted = {"order_id": order_id, "event_id": placed, "owner": owner}
+    rows = connection.run(SELECT_ORDER, **wanted, most=MAX_COUNTED)
     if not rows:
         return None
     return FoundOrder(orjson.loads(rows[0][0]), Facts.model_validate_json(rows[0][1]))

@@ -4,15 +4,16 @@ SELECT
   (
     SELECT to_json(shown)::text FROM (
       SELECT
-        order_id, status, on_shortage, hold_minutes, placed_at, updated_at,
+        order_id, status, on_shortage, hold_minutes, placed_by, placed_at, updated_at,
         (
           SELECT json_agg(json_build_object('item', item, 'quantity', quantity) ORDER BY line)
           FROM order_lines WHERE order_lines.position = orders.position
         ) AS lines,
         (
           SELECT json_agg(
-            json_build_object('sequence', sequence, 'status', status, 'cause', cause, 'at', at)
-            ORDER BY sequence
+            json_build_object(
+              'sequence', sequence, 'status', status, 'cause', cause, 'by', asked_by, 'at', at
+            ) ORDER BY sequence
           )
           FROM order_history WHERE order_history.position = orders.position
         ) AS history
@@ -92,4 +93,4 @@ SELECT
     ) AS known
   )
 FROM orders
-WHERE order_id = :order_id;
+WHERE order_id = :order_id AND (CAST(:owner AS text) IS NULL OR placed_by = :owner);
