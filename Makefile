@@ -8,10 +8,10 @@ TESTS_AT_ONCE ?= 4
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo test lint check bench chaos fuzz contracts
+.PHONY: help install up demo test lint check bench chaos fuzz contracts vulnerabilities sbom
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 24
 
 install: $(INSTALLED) ## set up .venv from the hash-checked lock file, and nothing else
 
@@ -45,6 +45,15 @@ bench: $(INSTALLED) ## speed, as ratios measured side by side; ARGS=gateway, aud
 
 contracts: $(INSTALLED) ## infra/contracts from the models; refuses what breaks callers (ARGS=--breaking)
 	@$(RUN) -m orderflow_cli contracts $(ARGS)
+
+vulnerabilities: $(INSTALLED) ## known vulnerabilities of what is installed; if not checked: error 3
+	@$(RUN) .ci/vulnerabilities.py
+
+sbom: $(INSTALLED) ## a CycloneDX list of what is installed, in build/sbom.json
+	@mkdir -p build
+	@$(RUN) -m cyclonedx_py requirements requirements.lock --output-reproducible \
+	  --output-format JSON --output-file build/sbom.json
+	@echo wrote build/sbom.json
 
 $(INSTALLED): requirements.lock pyproject.toml infra/knative_local/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
