@@ -8,7 +8,7 @@ from http import HTTPStatus
 from starlette.types import Receive, Scope, Send
 
 from knative_local.gateway.headers import Head, response_headers
-from knative_local.gateway.problems import Headers, Problem
+from knative_local.gateway.problems import Problem
 from knative_local.http_client.client import Client, ConnectError, PoolFullError
 from knative_local.http_client.connection import Connection, Response, TransportError
 
@@ -52,9 +52,6 @@ class Function:
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._answer(exchange)
-        except Problem as problem:
-            problem.close = problem.close or exchange.uploading
-            raise
         except TimeoutError:
             if not exchange.started:
                 detail = "the function did not answer in time"
@@ -91,14 +88,9 @@ class Exchange:
 
     def __init__(self, scope: Scope, head: Head, receive: Receive, send: Send) -> None:
         self._scope, self._head, self._receive, self._send = scope, head, receive, send
-        self._body, self._more = b"", False
+        self._body = b""
         self._watching: asyncio.Task[None] | None = None
         self.started = False
-
-    @property
-    def uploading(self) -> bool:
-        """Whether some of the request's body has not come yet."""
-        return self._more
 
     @property
     def repeatable(self) -> bool:
@@ -110,16 +102,16 @@ class Exchange:
         message = await self._receive()
         if message["type"] == "http.disconnect":
             return False
-        self._body, self._more = message.get("body", b""), message.get("more_body", False)
+        self._body, self._head.unread = message.get("body", b""), message.get("more_body", False)
         length = self._head.length
-        if not self._more and length is not None and len(self._body) != length:
+        if not self._head.unread and length is not None and len(self._body) != length:
             raise Problem(HTTPStatus.BAD_REQUEST, "the body is not all there", close=True)
         return True
 
     async def run(self, connection: Connection) -> None:
         """Send the request on this connection and pass the answer on; raises TransportError."""
         head_only = self._scope["method"] == "HEAD"
-        if self._more:
+        if self._head.unread:
             async with self._uploading(connection) as answer:
                 await self._pass_on(connection, await answer, head_only=head_only)
             return
@@ -148,19 +140,19 @@ class Exchange:
 
     async def _upload(self, connection: Connection, length: int | None) -> None:
         left = None if length is None else length - len(self._body)
-        while self._more:
+        while self._head.unread:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 connection.fail("the caller left")
                 return
-            piece, self._more = message.get("body", b""), message.get("more_body", False)
+            piece, self._head.unread = message.get("body", b""), message.get("more_body", False)
             left = None if left is None else left - len(piece)
-            if left is not None and (left < 0 or (left and not self._more)):
+            if left is not None and (left < 0 or (left and not self._head.unread)):
                 connection.fail("the body is not as long as was said")
                 return
-            end = b"" if self._more or length is not None else b"0\r\n\r\n"
+            end = b"" if self._head.unread or length is not None else b"0\r\n\r\n"
             with suppress(TransportError):  # the answer says so
-                await connection.write(_framed(piece, length) + end, last=not self._more)
+                await connection.write(_framed(piece, length) + end, last=not self._head.unread)
 
     def _watch(self, connection: Connection) -> None:
         async def fail_when_left() -> None:
@@ -171,11 +163,12 @@ class Exchange:
 
     async def _pass_on(self, connection: Connection, answer: Response, *, head_only: bool) -> None:
         headers = response_headers(answer.headers)
-        if self._scope["http_version"] == "1.0" and not head_only and not _has_length(headers):
+        has_length = any(name == b"content-length" for name, _ in headers)
+        if self._scope["http_version"] == "1.0" and not head_only and not has_length:
             detail = "this answer is streamed; ask for it in HTTP/1.1"
             raise Problem(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, detail, close=True)
         # What follows on the caller's connection is not HTTP/1.1, or a body that nobody takes.
-        if self._head.upgrades or self._more:
+        if self._head.upgrades or self._head.unread:
             headers.append((b"connection", b"close"))
         self.started = True
         await self._send(
@@ -195,7 +188,3 @@ def _framed(piece: bytes, length: int | None) -> bytes:
     if length is not None or not piece:
         return piece
     return b"%x\r\n%b\r\n" % (len(piece), piece)
-
-
-def _has_length(headers: Headers) -> bool:
-    return any(name == b"content-length" for name, _ in headers)

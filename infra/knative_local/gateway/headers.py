@@ -1,6 +1,6 @@
 """Headers as they pass the gateway: what is refused, kept, dropped and added."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from starlette.types import Scope
@@ -48,23 +48,21 @@ class Head:
         length = special.get(b"content-length")
         self.length = int(length[0]) if length else None
         """The length that the caller declared for the body, in bytes."""
+        self.has_body = self.unread = bool(self.length) or b"transfer-encoding" in special
+        """Whether a body follows, and whether some of it is yet to come."""
 
     @property
     def upgrades(self) -> bool:
         """Whether the caller wants another protocol on its connection, which it does not get."""
         return b"upgrade" in self._special
 
-    @property
-    def has_body(self) -> bool:
-        """Whether a body follows."""
-        return bool(self.length) or b"transfer-encoding" in self._special
-
     def encode(self, length: int | None) -> bytes:
         """Return the head for the function, with a body of `length` bytes, None for chunked."""
         scope, host = self._scope, self.host
         query = b"?" + scope["query_string"] if scope["query_string"] else b""
         lines = [b"%b %b%b HTTP/1.1" % (scope["method"].encode(), scope["raw_path"], query)]
-        lines += [b"host: " + host, *(n + b": " + v for n, v in self._passed())]
+        passed = without_named(self._kept, self._special.get(b"connection", ()))
+        lines += [b"host: " + host, *(name + b": " + value for name, value in passed)]
         if length is None:
             lines.append(b"transfer-encoding: chunked")
         elif length or self.length is not None:
@@ -78,10 +76,6 @@ class Head:
         element = b"for=" + quoted + b';host="' + plain_host + b'";proto=http'
         lines.append(b"forwarded: " + b", ".join([*before(b"forwarded", []), element]))
         return b"\r\n".join([*lines, b"", b""])
-
-    def _passed(self) -> Headers:
-        connection = self._special.get(b"connection")
-        return without_named(self._kept, connection) if connection else self._kept
 
     def _check(self) -> None:
         special, version = self._special, self._scope["http_version"]
@@ -104,11 +98,13 @@ def response_headers(received: Headers) -> list[tuple[bytes, bytes]]:
     headers = [(name.lower(), value) for name, value in received]
     connection = [value for name, value in headers if name == b"connection"]
     kept = [(name, value) for name, value in headers if name not in HOP_BY_HOP]
-    return without_named(kept, connection) if connection else kept
+    return without_named(kept, connection)
 
 
-def without_named(headers: Headers, connection: Iterable[bytes]) -> list[tuple[bytes, bytes]]:
+def without_named(headers: Headers, connection: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
     """Drop the headers that `Connection` says are for this hop only."""
+    if not connection:
+        return [*headers]
     tokens = b",".join(connection).split(b",")
     named = {token.strip().lower() for token in tokens} - NEVER_DROPPED
     return [(name, value) for name, value in headers if name not in named]

@@ -10,9 +10,10 @@ A path is its segments: split at the slashes written as such, then percent-decod
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from http import HTTPStatus
 from urllib.parse import unquote_to_bytes
 
+from knative_local.gateway.problems import Problem
 from knative_local.manifests.http_route import HTTPRoute, RouteMatch
 
 Segments = tuple[bytes, ...]
@@ -22,17 +23,6 @@ Methods = dict[bytes | None, str]
 
 # A percent sign that escapes nothing, a control character, or a dot segment.
 _AMBIGUOUS = re.compile(rb"%(?![0-9A-Fa-f]{2})|%(?:[01][0-9A-Fa-f]|7[Ff])|/\.\.?(?:/|$)")
-
-
-class AmbiguousPath(Exception):
-    """A path that could be read in more than one way."""
-
-
-@dataclass(frozen=True, slots=True)
-class NotFound:
-    """No route has this path; or only with `methods`, when there are any."""
-
-    methods: frozenset[bytes] = frozenset()
 
 
 class Hosts:
@@ -59,7 +49,7 @@ class Hosts:
             return host.endswith(self.pattern[1:])
         return not self.pattern or host == self.pattern
 
-    def find(self, method: bytes, path: Segments) -> str | NotFound:
+    def find(self, method: bytes, path: Segments) -> str | set[bytes]:
         """Return the Service that answers, or the methods that the path has instead."""
         found = [self._exact[path]] if path in self._exact else []
         found += [
@@ -68,7 +58,7 @@ class Hosts:
         for methods in found:
             if service := methods.get(method) or methods.get(None):
                 return service
-        return NotFound(frozenset(name for methods in found for name in methods if name))
+        return {name for methods in found for name in methods if name}
 
 
 class RouteTable:
@@ -87,23 +77,28 @@ class RouteTable:
             hosts.values(), key=lambda h: (not h.pattern, "*" in h.pattern, -len(h.pattern))
         )
 
-    def find(self, host: bytes, method: bytes, path: bytes) -> str | NotFound:
-        """Return the Service that answers this request; raises `AmbiguousPath`.
+    def find(self, host: bytes, method: bytes, path: bytes) -> str:
+        """Return the Service that answers this request; raises `Problem` (400, 404, 405).
 
         `path` is raw, without its query.
         """
         if _AMBIGUOUS.search(path):
-            raise AmbiguousPath
+            detail = "a path has no dot segments and no control characters, and its % is %25"
+            raise Problem(HTTPStatus.BAD_REQUEST, detail, close=True)
         segments = _segments(path)
         name = host.decode("latin-1").lower().rsplit(":", 1)[0]
-        methods: frozenset[bytes] = frozenset()
+        methods = set[bytes]()
         for table in self._hosts:
             if table.matches(name):
                 found = table.find(method, segments)
                 if isinstance(found, str):
                     return found
-                methods |= found.methods
-        return NotFound(methods)
+                methods |= found
+        if not methods:
+            raise Problem(HTTPStatus.NOT_FOUND, "no route has this path")
+        allow = [(b"allow", b", ".join(sorted(methods)))]
+        detail = f"use {b' or '.join(sorted(methods)).decode()}"
+        raise Problem(HTTPStatus.METHOD_NOT_ALLOWED, detail, headers=allow)
 
 
 def _segments(path: bytes) -> Segments:
