@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from orderflow.database.connection import Connection
+from orderflow.dead_letters.resending import purge_and_redrive
 from tests.support.dead_letters import keep_many
 from tests.support.function_calls import (
     client_of,
@@ -146,6 +147,20 @@ async def test_equal_calls_at_one_instant_have_one_effect(database: Connection) 
     assert history_of(database, order_id) == ["pending", "confirmed", "shipped"]
     sql = "SELECT matched FROM redrives WHERE selection -> 'filter' ->> 'type' = :type"
     assert database.run(sql, type=of_type) == [[2]]
+
+
+async def test_first_answers_are_forgotten_after_a_week(database: Connection) -> None:
+    old, new = reference("key"), reference("key")
+    for key in (old, new):
+        path = f"/order/{await ordered()}"
+        await write(path, {"status": "shipped"}, "PATCH", idempotency_key=key)
+    sql = "UPDATE first_answers SET answered_at = now() - interval '8 days'"
+    database.run(f"{sql} WHERE idempotency_key = :key", key=old)
+
+    await purge_and_redrive()
+
+    sql = "SELECT idempotency_key FROM first_answers WHERE idempotency_key IN (:old, :new)"
+    assert database.run(sql, old=old, new=new) == [[new]]
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a\tb"])

@@ -23,7 +23,7 @@ STATEMENTS = sorted(
     for folder in (ROOT / "functions", *(ROOT / "shared/orderflow" / part for part in PARTS))
     for path in folder.rglob("*.sql")
     if path.name != "grants.sql"
-)
+) + sorted((ROOT / "shared/orderflow/database").glob("*_answers.sql"))
 SWITCHES = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
 
 
