@@ -1,4 +1,4 @@
-"""The project that is run: a folder with `functions/`, and `infra/knative` that describes them."""
+"""The project that is run: a folder with `functions/`, and manifests that describe them."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -10,7 +10,7 @@ from orderflow.errors import ConfigurationError
 from orderflow_cli.topics import TOPICS
 
 CHECKOUT = Path(__file__).parents[2]  # that this file is of, unless it was installed from a wheel
-MANIFESTS = Path("infra", "knative")
+MANIFESTS = Path("infra", "knative", "base")
 
 
 def project_folder(given: Path | None = None) -> Path:

@@ -76,7 +76,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def in_manifests() -> set[tuple[str, str]]:
     """Name and kind of every Service and source of the manifests."""
     found = set()
-    for path in ROOT.glob("infra/knative/**/*.yaml"):
+    for path in ROOT.glob("infra/knative/base/*.yaml"):
         for document in yaml.safe_load_all(path.read_text()):
             group = document["apiVersion"].partition("/")[0]
             if group in {"serving.knative.dev", "sources.knative.dev"}:
@@ -479,7 +479,7 @@ def test_a_wrong_word_is_said_in_one_line(words: list[str], reason: str) -> None
     [
         (["--data", "/proc/orderflow"], "/proc/orderflow: "),
         (["--data", "README.md/data"], "README.md/data: Not a directory"),
-        (["--project", "tests"], "there is no infra/knative in tests: run this in a checkout"),
+        (["--project", "tests"], "there is no infra/knative/base in tests: run this in a checkout"),
     ],
     ids=str,
 )

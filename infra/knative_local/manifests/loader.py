@@ -31,6 +31,7 @@ KINDS: dict[tuple[str, str], type[Resource]] = {
     ("v1", "Secret"): Secret,
     ("v1", "Namespace"): ClusterOnly,
     ("v1", "ServiceAccount"): ClusterOnly,
+    ("networking.k8s.io/v1", "NetworkPolicy"): ClusterOnly,
 }
 # Known fields that need a cluster: they deserve a reason rather than "unknown field".
 NOT_HONOURED = {

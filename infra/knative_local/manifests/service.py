@@ -183,7 +183,7 @@ class Secret(Resource):
 
 
 class ClusterOnly(Resource):
-    """Accepted, without effect here: a Namespace or a ServiceAccount."""
+    """Accepted, without effect here: a Namespace, a ServiceAccount or a NetworkPolicy."""
 
     spec: Any = None
     secrets: Any = None
