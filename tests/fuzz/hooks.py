@@ -1,8 +1,12 @@
 """What is sent, made what is meant: to JSON Schema 1.0 is an integer, and here it is none."""
 
+import re
+import uuid
 from typing import Any
 
 import schemathesis
+
+KEY = "Idempotency-Key"
 
 
 @schemathesis.hook
@@ -17,3 +21,11 @@ def _whole(value: Any) -> Any:
     if isinstance(value, list):
         return [_whole(member) for member in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+@schemathesis.hook
+def before_call(context: schemathesis.HookContext, case: Any, kwargs: dict[str, Any]) -> None:
+    """Give each call a key of its own: the same key with another body is rightly refused."""
+    key = (case.headers or {}).get(KEY)
+    if isinstance(key, str) and re.fullmatch("[!-~]{1,200}", key):
+        case.headers[KEY] = f"{key}-{uuid.uuid4().hex}"
