@@ -153,6 +153,7 @@ def test_a_function_runs_alone_with_what_up_prints(shop: Shop, checkout: Path) -
 
 
 def test_the_subscriber_of_the_readme_is_that_of_the_functions() -> None:
-    (shown,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    adding = (ROOT / "README.md").read_text().partition("## Adding a function")[2]
+    (shown,) = re.findall(r"```python\n(.*?)```", adding, re.DOTALL)
 
     assert shown in files(KAFKA)["functions/note_shipped/main.py"]

@@ -159,7 +159,7 @@ def test_without_one_selection_it_says_what_to_give(
         (["show", "999999999999"], "there is no dead letter 999999999999"),
         (["redrive", "--type", "x", "--rate", "0"], "rate_per_s: Input should be greater"),
         (["redrive", "--state", "redriving"], "filter.state: Input should be 'kept' or"),
-        (["list", "--failed-after", "noon"], "failed_after: Input should be a valid datetime"),
+        (["list", "--failed-after", "noon"], "failed_after: give a date and time as RFC 3339"),
         (["list", "--limit", "501"], "limit: Input should be less than or equal to 500"),
         (["redrives", "--limit", "51"], "limit: Input should be less than or equal to 50"),
         (["discard", "--type", "x", "--by", " "], "by: must not be empty, start or"),

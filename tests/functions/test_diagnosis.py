@@ -377,7 +377,10 @@ async def test_the_list_takes_no_other_wish_about_attention(value: str) -> None:
     assert answer.json()["errors"][0]["field"] == "attention"
 
 
-async def test_what_needs_a_person_has_pages() -> None:
+async def test_what_needs_a_person_has_pages(database: Connection) -> None:
+    for _ in range(2):
+        set_order(database, await place(), "attention = 'look'")
+
     async def page(path: str) -> tuple[list[str], str]:
         answer = await client_of("list_orders").get(path)
         link = str(answer.links.get("next", {}).get("url", ""))
