@@ -39,6 +39,7 @@ def test_an_event_without_the_token_of_the_sources_changes_nothing(
 ) -> None:
     url = f"http://{LOOPBACK}:{shop.component(function, 'Service')['port']}/"
     data = {"order_id": reference("forged"), "item": reference("forged")}
+    shop.proof([])  # waits until what other tests placed is decided
     before = shop.query(COUNTS)
 
     answers = [
