@@ -35,4 +35,5 @@ def nothing_due(database: Connection) -> None:
     database.script("""
       UPDATE orders SET due_at = now() + interval '1 day' WHERE status = 'pending';
       UPDATE inventory_changes SET announce_at = now() + interval '1 day' WHERE outcome IS NULL;
+      UPDATE redriven_letters SET send_at = now() + interval '1 day' WHERE acknowledged_at IS NULL;
     """)
