@@ -71,11 +71,13 @@ def broker_told(config: pytest.Config) -> str:
     return "embedded, Tansu (the other one: --broker=apache)"
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_itemcollected(item: pytest.Item) -> None:
+    # Not when all are collected: pytest-xdist has read the groups by then.
+    if not any(item.iter_markers("xdist_group")) and not any(item.iter_markers("spread")):
+        item.add_marker(pytest.mark.xdist_group(item.path.name))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    for item in items:
-        if not any(item.iter_markers("xdist_group")) and not any(item.iter_markers("spread")):
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
     if not on_apache(config):
         return
     left_out = [item for item in items if not broker_takes_part(item)]
