@@ -22,7 +22,7 @@ demo: $(INSTALLED) ## 5,000 orders through the whole system, and the proof that 
 	@$(RUN) -m orderflow_cli demo $(ARGS)
 
 test: $(INSTALLED) ## every test but the chaos round, on a real PostgreSQL and a real broker
-	@$(RUN) -m pytest -m "not chaos" --numprocesses=$(TESTS_AT_ONCE) --dist=loadgroup \
+	@$(RUN) -m pytest -m "not chaos" --numprocesses=$(TESTS_AT_ONCE) --dist=loadfile \
 	  --no-loadscope-reorder $(ARGS)
 
 check: lint ## in under a minute: style, types, the tests that need no server

@@ -7,10 +7,6 @@ and the first lines of the run say so.
 `--broker=apache` runs the tests in which a broker takes part on Apache Kafka from Maven Central,
 and leaves out the others. A test takes part by asking for `broker_kind`, by whatever fixtures
 between; one that is marked `any_broker` needs a broker, but what it shows is not of it.
-
-Of several processes each takes a whole file at a time, because the tests of a file share what
-takes long to start. Files that share one running OrderFlow name the same `xdist_group`; a file
-that is marked `spread` shares nothing, so that each of its tests goes where there is time.
 """
 
 import gc
@@ -19,6 +15,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import cache
+from typing import Any
 
 import docker
 import pytest
@@ -32,6 +29,7 @@ from orderflow.database.migrate import migrate
 from orderflow.resources import resources
 from orderflow_cli.stack import WITHOUT_TOKENS
 from tests.support.brokers import KINDS, Broker, OpenBroker
+from tests.support.scheduling import ByWhatIsShared
 from tests.support.server_process import embedded_postgres
 
 POSTGRES_IMAGE = "postgres:18"
@@ -71,10 +69,9 @@ def broker_told(config: pytest.Config) -> str:
     return "embedded, Tansu (the other one: --broker=apache)"
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    # Not when all are collected: pytest-xdist has read the groups by then.
-    if not any(item.iter_markers("xdist_group")) and not any(item.iter_markers("spread")):
-        item.add_marker(pytest.mark.xdist_group(item.path.name))
+@pytest.hookimpl(optionalhook=True)  # where pytest-xdist is at work
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByWhatIsShared:
+    return ByWhatIsShared(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -15,8 +15,6 @@ from tests.support.kafka_sources import running_sources, start_sources
 from tests.support.scripted_sink import Sink, scripted_sink
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.spread
-
 ARRIVES_WITHIN_S = 40.0
 REBALANCED_WITHIN_S = 40.0
 OPEN = {"status": 200, "delay_ms": 2_000}  # an answer that is long in coming

@@ -15,7 +15,7 @@ from orderflow_client import AsyncOrderFlow, OrderFlow, Problem, Unreachable, tr
 from tests.support.shop import ROOT, Shop, reference
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.xdist_group("second shop"), pytest.mark.any_broker]
+pytestmark = pytest.mark.any_broker
 
 QUICK_START = (ROOT / "README.md").read_text().partition("```python\nfrom orderflow_client")[2]
 

@@ -43,8 +43,6 @@ from tests.support.shop import (
 )
 from tests.support.waiting import DEADLINE_S, eventually
 
-pytestmark = pytest.mark.xdist_group("first shop")
-
 NEEDS_DATABASE = [
     ["status"],
     ["audit"],

@@ -27,8 +27,6 @@ from tests.support.impatient_project import ORDERS_ALONE
 from tests.support.shop import Call, insist, open_shop, reference
 from tests.support.waiting import eventually, eventually_async
 
-pytestmark = pytest.mark.spread
-
 RESTARTS = 10
 CALLS = 300  # a restart, so that each meets all that can happen
 CALLERS = 16

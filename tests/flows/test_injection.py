@@ -11,8 +11,6 @@ import pytest
 from tests.support.shop import Shop, reference
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.xdist_group("second shop")
-
 TEXTS = [
     "'; DROP TABLE orders; --",
     "') OR 1=1; UPDATE stock SET on_hand = 1000000; --",

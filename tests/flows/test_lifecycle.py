@@ -10,8 +10,6 @@ from tests.support.kafka_topics import Record, produce, records
 from tests.support.shop import Call, Shop, at_once, reference
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.xdist_group("second shop")
-
 
 def placed_event(shop: Shop, order_id: str) -> Record:
     """The first `order.placed` of an order."""

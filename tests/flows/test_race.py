@@ -7,8 +7,6 @@ import pytest
 from tests.support.shop import Call, Shop, at_once, reference
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.xdist_group("first shop")
-
 CALLERS = 400
 UNITS = 50
 

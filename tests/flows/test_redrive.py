@@ -17,8 +17,6 @@ from tests.support.kafka_topics import Record, produce, records
 from tests.support.shop import Shop, reference
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.xdist_group("second shop")
-
 REDRIVEN_WITHIN_S = 45.0  # the next sweep, and a slow machine
 TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
 

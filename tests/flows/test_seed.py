@@ -4,12 +4,8 @@ import json
 import subprocess
 from typing import Any
 
-import pytest
-
 from tests.support.shop import Shop, reference
 from tests.support.waiting import DEADLINE_S
-
-pytestmark = pytest.mark.xdist_group("first shop")
 
 
 def curl(*arguments: str) -> Any:
