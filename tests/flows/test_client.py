@@ -20,6 +20,16 @@ pytestmark = pytest.mark.any_broker
 QUICK_START = (ROOT / "README.md").read_text().partition("```python\nfrom orderflow_client")[2]
 
 
+def whole_request(caller: socket.socket) -> bytes:
+    """Read a request, head and body, and ask for the end of its connection."""
+    received = caller.recv(65_536)
+    head, _, body = received.partition(b"\r\n\r\n")
+    declared = re.search(rb"(?i)content-length: (\d+)", head)
+    while declared and len(body) < int(declared[1]):
+        body += caller.recv(65_536)
+    return head + b"\r\nConnection: close\r\n\r\n" + body
+
+
 @contextmanager
 def losing(port: int, *, answers: int) -> Iterator[str]:
     """A way to the gateway on which so many answers get lost; yields its URL."""
@@ -31,10 +41,7 @@ def losing(port: int, *, answers: int) -> Iterator[str]:
             while True:
                 caller, _ = listener.accept()
                 with caller, socket.create_connection((LOOPBACK, port)) as gateway:
-                    request = caller.recv(65_536)
-                    gateway.sendall(
-                        re.sub(rb"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", request, count=1)
-                    )
+                    gateway.sendall(whole_request(caller))
                     answer = b"".join(iter(lambda: gateway.recv(65_536), b""))
                     if next(lost, None) is None:
                         caller.sendall(answer)
