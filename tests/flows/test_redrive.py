@@ -173,7 +173,8 @@ def test_many_are_found_by_filter_and_each_is_sent_once(shop: Shop) -> None:
 
     assert (dry["matched"], again["matched"]) == (30, 0)
     eventually(lambda: became(shop, number) == (30, 0, 10), within_s=REDRIVEN_WITHIN_S)
-    assert {shop.status(order_id) for order_id in order_ids[:20]} == {"confirmed"}
+    # The ten that cannot act may come back before the last of the others has acted.
+    eventually(lambda: {shop.status(order_id) for order_id in order_ids[:20]} == {"confirmed"})
     assert shop.shelf(item)["reserved"] == 20
     assert len(records(shop.servers[1], "orders", order_ids[0], 2)) == 2
 
