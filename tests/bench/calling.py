@@ -24,7 +24,7 @@ from orderflow_cli.project import CHECKOUT as ROOT
 from orderflow_cli.project import MANIFESTS
 from tests.support.waiting import eventually
 
-ROUNDS = 5  # the median of so many: a noisy machine spoils one or two
+ROUNDS = 9  # the median of so many: a noisy machine spoils a few
 CALLS = 2_000  # a round: seconds of work, and no more, so that all get the same weather
 NAIVE_CALLS = 500  # about as many seconds
 CONNECTIONS = 32
