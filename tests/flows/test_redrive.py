@@ -139,9 +139,17 @@ def test_what_still_fails_comes_back_and_is_counted(shop: Shop) -> None:
     assert (after["topic"], after["offset"]) != (before["topic"], before["offset"])
 
 
-def test_a_record_that_was_no_event_comes_back_as_the_letter_that_it_was(shop: Shop) -> None:
+# As an event in JSON the value would be read first of all, whatever other headers say.
+@pytest.mark.parametrize(
+    "headers",
+    [(("x", b"1"),), (("content-type", b"application/cloudevents+json"),)],
+    ids=["no type", "type of an event"],
+)
+def test_a_record_that_was_no_event_comes_back_as_the_letter_that_it_was(
+    shop: Shop, headers: tuple[tuple[str, bytes], ...]
+) -> None:
     key = reference("key")
-    produce(shop.servers[1], Record("orders", key.encode(), b"\xff no event", (("x", b"1"),)))
+    produce(shop.servers[1], Record("orders", key.encode(), b"\xff no event", headers))
     sql = "SELECT position FROM dead_letters WHERE attributes ->> 'key' = :key"
     ((letter_id,),) = eventually(lambda: shop.query(sql, key=key))
     before = letter(shop, letter_id)

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
+from knative_local.cloudevents.kafka_binding import cloudevent
 from orderflow.config import settings
 from orderflow.database.connection import Connection, Json
 from orderflow.dead_letters import resending
@@ -179,6 +180,24 @@ def test_attributes_are_utf8_and_the_content_type_is_a_header() -> None:
         "traceparent": b"00",
         "content-type": b"text/plain",
     }
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/cloudevents+json", "application/cloudevents-batch+json; charset=utf-8"],
+)
+def test_data_that_says_it_is_an_event_is_not_taken_for_the_event(content_type: str) -> None:
+    attributes = {"id": "partition:0/offset:1", "source": "/k", "type": PLAIN, "key": "k"}
+    kept = {"specversion": "1.0", **attributes, "datacontenttype": content_type}
+
+    sent = resending.to_kafka(kept, data := b"{}")
+
+    event = cloudevent({name: bytes(value) for name, value in sent.headers.items()}, data)
+    assert event is not None
+    assert (event.attributes, event.content_type) == (
+        {"specversion": "1.0", **attributes},
+        content_type,
+    )
 
 
 async def test_a_redriven_event_has_all_its_attempts_again(database: Connection) -> None:

@@ -110,7 +110,10 @@ def to_kafka(attributes: dict[str, str], data: bytes) -> KafkaMessage:
     headers = {f"ce_{name}": value.encode() for name, value in attributes.items()}
     headers.setdefault("ce_specversion", b"1.0")
     if content_type := headers.pop("ce_datacontenttype", None):
-        headers["content-type"] = content_type
+        # A record whose `content-type` is that of events is read as one in JSON, whatever other
+        # headers say (Kafka binding 1.0, section 3): data with that type has it as an attribute.
+        is_events = content_type.lower().startswith(b"application/cloudevents")
+        headers["ce_datacontenttype" if is_events else "content-type"] = content_type
     if traceparent := attributes.get("traceparent"):
         headers["traceparent"] = traceparent.encode()
     of_type = attributes.get("type", "")
