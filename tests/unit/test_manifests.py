@@ -180,6 +180,42 @@ def test_folder_is_read_in_order_and_kustomizations_are_passed_over(tmp_path: Pa
     assert [service.name for service in load_manifests([tmp_path]).services] == ["one", "two"]
 
 
+def test_a_mounted_config_map_is_read_once(tmp_path: Path) -> None:
+    version = tmp_path / "..2026_01_01_00_00_00.1"
+    version.mkdir()
+    (version / "app.yaml").write_text(yaml.safe_dump(make_service()), encoding="utf-8")
+    (tmp_path / "..data").symlink_to(version.name)
+    (tmp_path / "app.yaml").symlink_to("..data/app.yaml")
+
+    assert [service.name for service in load_manifests([tmp_path]).services] == ["orders"]
+
+
+def make_mounted(mount: Document, volume: Document) -> Document:
+    service = make_service(volumeMounts=[{"name": "room", **mount}])
+    service["spec"]["template"]["spec"]["volumes"] = [{"name": "room", **volume}]
+    return service
+
+
+def test_an_empty_folder_for_what_is_passing_is_accepted(tmp_path: Path) -> None:
+    document = make_mounted({"mountPath": "/tmp"}, {"emptyDir": {"sizeLimit": "16Mi"}})
+
+    (service,) = load(tmp_path, document).services
+
+    assert service.container.volume_mounts[0].mount_path == "/tmp"
+
+
+@pytest.mark.parametrize(
+    ("mount", "volume"),
+    [
+        ({"mountPath": "/data"}, {"emptyDir": {}}),
+        ({"mountPath": "/tmp"}, {"secret": {"secretName": "certificates"}}),
+        ({"mountPath": "/tmp", "subPath": "a"}, {"emptyDir": {}}),
+    ],
+)
+def test_other_volumes_are_refused(tmp_path: Path, mount: Document, volume: Document) -> None:
+    assert "olume" in refusal(tmp_path, make_mounted(mount, volume))
+
+
 def test_key_twice_and_broken_yaml_are_refused(tmp_path: Path) -> None:
     for text in ("a: 1\na: 2\n", "a: [1"):
         (tmp_path / "app.yaml").write_text(text, encoding="utf-8")

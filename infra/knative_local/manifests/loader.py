@@ -3,7 +3,8 @@
 A field that is not honoured is refused rather than passed over, so that what runs here means
 the same in a cluster. Accepted but without effect on one machine, because they only steer a
 cluster: `image`, `resources`, `securityContext`, service accounts, pull secrets, autoscaling
-annotations and an HTTPRoute's `parentRefs`; so is what the API server itself adds to an object.
+annotations, an empty folder at `/tmp` and an HTTPRoute's `parentRefs`; so is what the API server
+itself adds to an object.
 """
 
 import json
@@ -172,13 +173,19 @@ _Loader.yaml_implicit_resolvers = {
 def _documents(paths: Sequence[Path]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each object of files and folders (`*.yaml`, `*.yml`, recursively, sorted), and its place.
 
-    Those of a List one by one; kustomizations are passed over.
+    Those of a List one by one; kustomizations are passed over, and hidden folders: where a
+    ConfigMap is mounted, its files are in one of these and linked to from beside it.
     """
     for path in paths:
-        below = (file for file in path.rglob("*.y*ml") if file.suffix in {".yaml", ".yml"})
+        below = (file for file in path.rglob("*.y*ml") if _is_manifest(file.relative_to(path)))
         for file in sorted(below) if path.is_dir() else [path]:
             for number, document in enumerate(_read(file), start=1):
                 yield from _objects(f"{file}: document {number}", document)
+
+
+def _is_manifest(file: Path) -> bool:
+    hidden = any(part.startswith(".") for part in file.parts)
+    return file.suffix in {".yaml", ".yml"} and not hidden
 
 
 def _read(file: Path) -> list[Any]:

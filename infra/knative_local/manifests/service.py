@@ -90,6 +90,20 @@ class Probe(Strict):
     failure_threshold: Annotated[int, Field(ge=1)] = 3
 
 
+class VolumeMount(Strict):
+    """Room for files in the container; here a process has the machine's own /tmp."""
+
+    name: Name
+    mount_path: Literal["/tmp"]  # noqa: S108 (of the container)
+
+
+class Volume(Strict):
+    """An empty folder, which lasts as long as the pod; nothing else is mounted here."""
+
+    name: Name
+    empty_dir: dict[str, Any]
+
+
 class Container(Strict):
     """The function's container."""
 
@@ -104,6 +118,7 @@ class Container(Strict):
     readiness_probe: Probe | None = None
     liveness_probe: Probe | None = None
     startup_probe: Probe | None = None
+    volume_mounts: tuple[VolumeMount, ...] = ()
     resources: Any = None
     security_context: Any = None
 
@@ -118,6 +133,7 @@ class RevisionSpec(Strict):
     enable_service_links: bool = False
     image_pull_secrets: Any = None
     containers: Annotated[tuple[Container, ...], Field(min_length=1, max_length=1)]
+    volumes: tuple[Volume, ...] = ()
 
 
 class TemplateMetadata(Strict):
