@@ -3,6 +3,8 @@
 knative-local run manifests/ --watch
 knative-local invoke hello '{"name": "Ada"}'
 knative-local invoke greetings '{"name": "Ada"}' --topic
+knative-local gateway manifests/ --services http://{name}:8080 --host 0.0.0.0
+knative-local sources manifests/ --services http://{name}:8080 --kafka kafka:9092
 """
 
 import asyncio
@@ -12,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from knative_local.child import exit_status, pair
+from knative_local.elsewhere import run_gateway, run_sources
 from knative_local.invoke import EVENT_TYPE, invoke
 from knative_local.ports import LOOPBACK
 from knative_local.run import run
@@ -24,8 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands.add_parser("run", help="run manifests until Ctrl-C"))
     _add_invoke(commands.add_parser("invoke", help="send an event to what runs"))
+    _add_gateway(commands.add_parser("gateway", help="serve routes to Services elsewhere"))
+    _add_sources(commands.add_parser("sources", help="run sources for Services elsewhere"))
     given = parser.parse_args(arguments)
-    return exit_status("knative-local", lambda: asyncio.run(given.command(given)))
+    return exit_status("knative-local", lambda: given.command(given))
 
 
 def _add_run(parser: ArgumentParser) -> None:
@@ -34,17 +39,16 @@ def _add_run(parser: ArgumentParser) -> None:
         "and PingSource, and the HTTPRoutes on one port. A field that is not honoured here is "
         "refused."
     )
-    parser.set_defaults(command=run)
+    parser.set_defaults(command=lambda given: asyncio.run(run(given)))
     add = parser.add_argument
-    add("manifests", type=Path, nargs="+", help="files of manifests, or folders of such files")
+    _add_manifests(parser)
     kafka = (
         "the Kafka of all sources, instead of the manifests' servers; without it a broker "
         "that keeps records in memory stands in for servers that cannot be reached"
     )
     add("--kafka", metavar="SERVERS", help=kafka)
     port = "of the gateway, or without an HTTPRoute of the first Service, the next one following"
-    add("--port", type=int, default=8080, help=f"{port} (8080)")
-    add("--host", default=LOOPBACK, help="the address the gateway listens on (127.0.0.1)")
+    _add_address(parser, port)
     env = "a variable for the Services whose manifest names it; may be given several times"
     add("--env", type=pair, action="append", default=[], metavar="NAME=VALUE", help=env)
     add("--watch", action="store_true", help="restart a function when a file of its folder changes")
@@ -58,7 +62,7 @@ def _add_invoke(parser: ArgumentParser) -> None:
         "Send a CloudEvent to a Service that runs and print its answer; or, with --topic, put a "
         "record on a topic, for the KafkaSources that read it."
     )
-    parser.set_defaults(command=invoke)
+    parser.set_defaults(command=lambda given: asyncio.run(invoke(given)))
     add = parser.add_argument
     add("target", metavar="NAME", help="of the Service, or of the topic")
     add("event_data", metavar="DATA", nargs="?", default="{}", help="what the event carries ({})")
@@ -67,6 +71,42 @@ def _add_invoke(parser: ArgumentParser) -> None:
     add("--type", help=f"the event's type ({EVENT_TYPE}); a record without one is no CloudEvent")
     add("--kafka", metavar="SERVERS", help="where the topic is, if not on the embedded broker")
     _add_data(parser)
+
+
+def _add_gateway(parser: ArgumentParser) -> None:
+    parser.description = "Serve the HTTPRoutes of manifests, whose Services run elsewhere."
+    parser.set_defaults(command=run_gateway)
+    _add_manifests(parser)
+    _add_services(parser)
+    _add_address(parser, "of the gateway")
+
+
+def _add_sources(parser: ArgumentParser) -> None:
+    parser.description = (
+        "Run every KafkaSource and PingSource of manifests, whose Services run elsewhere, in one "
+        "process. It ends when one of them fails."
+    )
+    parser.set_defaults(command=run_sources)
+    _add_manifests(parser)
+    _add_services(parser)
+    kafka = "the Kafka of all sources, instead of the manifests' servers"
+    parser.add_argument("--kafka", metavar="SERVERS", help=kafka)
+
+
+def _add_manifests(parser: ArgumentParser) -> None:
+    told = "files of manifests, or folders of such files"
+    parser.add_argument("manifests", type=Path, nargs="+", help=told)
+
+
+def _add_services(parser: ArgumentParser) -> None:
+    told = "where a Service is, with {name} for its name and, if need be, {namespace}"
+    parser.add_argument("--services", required=True, metavar="URL", help=told)
+
+
+def _add_address(parser: ArgumentParser, port: str) -> None:
+    parser.add_argument("--port", type=int, default=8080, help=f"{port} (8080)")
+    told = "the address the gateway listens on (127.0.0.1)"
+    parser.add_argument("--host", default=LOOPBACK, help=told)
 
 
 def _add_data(parser: ArgumentParser) -> None:

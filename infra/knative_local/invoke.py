@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 import uuid
 from http import HTTPStatus
@@ -11,7 +10,7 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from knative_local.cloudevents.event import Event
 from knative_local.delivery.sender import is_success
-from knative_local.delivery.sink import TOKEN_VARIABLE, Target
+from knative_local.delivery.sink import Target, own_token
 from knative_local.errors import LocalRuntimeError
 from knative_local.http_client.client import Client
 from knative_local.http_client.connection import TransportError
@@ -41,7 +40,7 @@ async def invoke(given: argparse.Namespace) -> int:
 
 
 async def _post(address: str, given: argparse.Namespace) -> int:
-    to = Target(address, address, os.environ.get(TOKEN_VARIABLE, ""))
+    to = Target(address, address, own_token())
     request = _event(given).request(to.head("default", prefer_reply=False))
     client = Client(address, timeout_s=ANSWER_WITHIN_S)
     try:

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ import orjson
 
 from knative_local import broker
 from knative_local.child import until_stopped
-from knative_local.delivery.sink import TOKEN_VARIABLE
+from knative_local.delivery.sink import own_token
 from knative_local.manifests.loader import Manifests, load_manifests
 from knative_local.ports import accepts, free_port
 from knative_local.runtime import Runtime
@@ -39,7 +38,7 @@ async def run(given: argparse.Namespace) -> None:
         stand_ins=stand_ins,
         overrides=told | dict(given.env),
         watch=given.watch,
-        token=os.environ.get(TOKEN_VARIABLE, ""),
+        token=own_token(),
     )
     http = [runtime.services(), runtime.gateway()]
     if away:

@@ -6,6 +6,7 @@ its workers. By pydantic alone: pydantic-settings costs 6 MB a process and saves
 
 import os
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -124,10 +125,13 @@ def log_settings() -> LogSettings:
 
 
 def read(model: type[S], prefix: str = "") -> S:
-    """Return a part of the settings, whose variables begin so; raises `ConfigurationError`."""
-    named = {n.removeprefix(prefix): v for n, v in os.environ.items() if n.startswith(prefix)}
+    """Return a part of the settings, whose variables begin so; raises `ConfigurationError`.
+
+    Where NAME is not set, NAME_FILE may say which file holds it, as containers are given secrets.
+    """
+    given = {name: _given((prefix + name).upper()) for name in model.model_fields}
     try:
-        return model.model_validate({name.lower(): value for name, value in named.items()})
+        return model.model_validate({n: value for n, value in given.items() if value is not None})
     except ValidationError as error:
         wrong = "; ".join(
             f"{prefix}{e['loc'][0]}".upper() + f": {e['msg']}" for e in error.errors()
@@ -135,3 +139,12 @@ def read(model: type[S], prefix: str = "") -> S:
         missing = all(e["type"] == "missing" for e in error.errors())
         kind = MissingSetting if missing else ConfigurationError
         raise kind(f"set these environment variables: {wrong}") from error
+
+
+def _given(name: str) -> str | None:
+    if name in os.environ or not (path := os.environ.get(f"{name}_FILE")):
+        return os.environ.get(name)
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{name}_FILE: {path} cannot be read") from error

@@ -342,7 +342,7 @@ RUNTIME_ORDER = [
         "cloudevents",
     ),
     *("delivery", "kafka_source", "gateway", "supervisor", "broker"),
-    *("runtime", "invoke", "run", "__main__"),
+    *("runtime", "invoke", "run", "elsewhere", "__main__"),
 ]
 
 

@@ -1,5 +1,7 @@
 """Settings name what is missing, in one line."""
 
+from pathlib import Path
+
 import pytest
 
 from orderflow import config
@@ -78,3 +80,23 @@ def test_a_password_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
         read_anew()
 
     assert "secret" not in str(raised.value)
+
+
+def test_a_secret_comes_from_the_file_that_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    give(monkeypatch)
+    monkeypatch.delenv("DATABASE_URL")
+    (tmp_path / "url").write_text("postgresql://u:secret@127.0.0.1/d\n")
+    monkeypatch.setenv("DATABASE_URL_FILE", str(tmp_path / "url"))
+
+    assert read_anew().database_url == "postgresql://u:secret@127.0.0.1/d"
+
+
+def test_a_file_that_is_not_there_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    give(monkeypatch)
+    monkeypatch.delenv("DATABASE_URL")
+    monkeypatch.setenv("DATABASE_URL_FILE", "/nowhere")
+
+    with pytest.raises(ConfigurationError, match="DATABASE_URL_FILE: /nowhere cannot be read"):
+        read_anew()

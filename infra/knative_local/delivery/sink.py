@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from knative_local.errors import LocalRuntimeError
@@ -39,7 +40,7 @@ class Target:
 def target(destination: Destination, namespace: str, resolve: Mapping[str, str]) -> Target:
     """Where a destination is served; raises LocalRuntimeError for a Service without an address.
 
-    A Service is shown the token of this process's environment, nobody else is.
+    A Service is shown the token of this process, nobody else is.
     """
     name = destination.url(namespace=namespace)
     if destination.ref is None:
@@ -51,4 +52,11 @@ def target(destination: Destination, namespace: str, resolve: Mapping[str, str])
         missing = f"no address for Service {owner}/{service}"
         raise LocalRuntimeError(f"{missing}: give --resolve {service}=URL")
     address = destination.url(base, namespace=namespace)
-    return Target(address, name, os.environ.get(TOKEN_VARIABLE, ""))
+    return Target(address, name, own_token())
+
+
+def own_token() -> str:
+    """Return the token that the environment holds, or the file that it names; empty if neither."""
+    if path := os.environ.get(f"{TOKEN_VARIABLE}_FILE"):
+        return Path(path).read_text().strip()
+    return os.environ.get(TOKEN_VARIABLE, "")

@@ -3,6 +3,7 @@
 import argparse
 import resource
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 
 import uvicorn
@@ -10,7 +11,7 @@ import uvicorn
 from knative_local.child import GATEWAY_DRAIN_S, child_parser, exit_status
 from knative_local.gateway.app import Gateway
 from knative_local.gateway.protocol import HEAD_WITHIN_S, MAX_CALLERS, BoundedProtocol
-from knative_local.manifests.loader import load_manifests
+from knative_local.manifests.loader import Manifests, load_manifests
 from knative_local.ports import LOOPBACK
 
 MAX_OPEN_FILES = 10_240  # callers, those refused just now, and 256 connections to each function
@@ -31,17 +32,21 @@ def main() -> int:
     parser.add_argument("--host", default=LOOPBACK, help="the address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, default=8080, help="the port to listen on (8080)")
     given = parser.parse_args()
-    raise_open_file_limit()
     return exit_status("gateway", lambda: _serve(given))
 
 
 def _serve(given: argparse.Namespace) -> None:
-    manifests, resolve = load_manifests(given.manifest), dict(given.resolve)
-    gateway = Gateway(manifests, resolve, max_waiting=MAX_CALLERS)
+    manifests = load_manifests(given.manifest)
+    serve(manifests, dict(given.resolve), host=given.host, port=given.port)
+
+
+def serve(manifests: Manifests, resolve: Mapping[str, str], *, host: str, port: int) -> None:
+    """Serve the routes of manifests until SIGTERM; `resolve` says where each Service is."""
+    raise_open_file_limit()
     uvicorn.run(
-        gateway,
-        host=given.host,
-        port=given.port,
+        Gateway(manifests, resolve, max_waiting=MAX_CALLERS),
+        host=host,
+        port=port,
         http=BoundedProtocol,
         ws="none",
         lifespan="off",

@@ -1,5 +1,6 @@
 """Runs one KafkaSource until SIGTERM: polls its topics and posts each record to its sink."""
 
+import asyncio
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -13,8 +14,10 @@ from knative_local.manifests.loader import find, load_manifests
 from knative_local.manifests.sources import KafkaSource
 
 
-async def _run(source: KafkaSource, kafka: str | None, resolve: Mapping[str, str]) -> None:
-    stop = stop_event()
+async def run(
+    source: KafkaSource, kafka: str | None, resolve: Mapping[str, str], stop: asyncio.Event
+) -> None:
+    """Run a source until `stop` is set; raises LocalRuntimeError when it can't go on."""
     if source.spec.consumers == 0:  # Knative schedules nothing: paused
         announce_ready(source)
         await stop.wait()
@@ -35,11 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kafka", metavar="SERVERS", help="instead of the manifest's servers")
     given = parser.parse_args(arguments)
 
-    def run() -> None:
+    async def serve() -> None:
         source = find(load_manifests(given.manifest).kafka_sources, given.name)
-        uvloop.run(_run(source, given.kafka, dict(given.resolve)))
+        await run(source, given.kafka, dict(given.resolve), stop_event())
 
-    return exit_status("knative_local.kafka_source", run)
+    return exit_status("knative_local.kafka_source", lambda: uvloop.run(serve()))
 
 
 if __name__ == "__main__":
