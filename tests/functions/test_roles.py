@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from pg8000 import native
 
+from orderflow.database.connection import BEGIN_SESSION, Connection
 from orderflow_cli.roles.grants import OPERATOR, grant, grants_of, role_of
 from orderflow_cli.roles.passwords import role_url
 from tests.support.function_calls import own_database
@@ -168,6 +170,16 @@ def test_a_role_gets_nowhere_beyond_the_tables(role: str, sql: str, url: str) ->
         with pytest.raises(native.DatabaseError) as refused:
             connection.execute_simple(sql)
         assert refused.value.args[0]["C"] == DENIED
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_connection_that_a_pooler_made_is_as_one_of_ours(role: str, url: str) -> None:
+    names = re.findall(r"^SET (\w+)", BEGIN_SESSION, re.MULTILINE)
+    shown = "SELECT " + ", ".join(f"current_setting('{name}')" for name in names)
+
+    with connected(role_url(url, role)) as unbegun, closing(Connection(url)) as begun:
+        assert len(names) >= 9
+        assert unbegun.run(shown) == begun.run(shown)
 
 
 def test_tables_belong_to_a_role_that_nobody_logs_in_as(owner: native.Connection) -> None:

@@ -44,7 +44,7 @@ def statement(beside: str, name: str) -> str:
     return text
 
 
-_BEGIN_SESSION = statement(__file__, "begin_session.sql")
+BEGIN_SESSION = statement(__file__, "begin_session.sql")
 
 
 class Json(NamedTuple):
@@ -161,7 +161,7 @@ class Connection:
             arguments = connection_arguments(self._url, self._answer_timeout_s)
             try:
                 self._native = native.Connection(**arguments)
-                self._native.execute_simple(_BEGIN_SESSION)
+                self._native.execute_simple(BEGIN_SESSION)
             except BaseException:
                 arguments["sock"].close()
                 raise

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from knative_local.manifests.loader import load_manifests
-from orderflow.database.connection import Connection, Json, statement
+from orderflow.database.connection import BEGIN_SESSION, Connection, Json, statement
 from orderflow.database.migrate import BEGIN_MIGRATIONS
 from orderflow_cli.project import MANIFESTS
 from orderflow_cli.roles.passwords import role_password, scram_verifier
@@ -50,6 +50,7 @@ def grant(url: str, grants: Mapping[str, Path]) -> bool:
         if not may:
             return False
         with connection.transaction():
+            connection.script(BEGIN_SESSION)  # again: a pooler may have changed the connection
             connection.run(NAME_ROLES, roles=Json(verifiers))
             connection.script(CREATE_ROLES)
             connection.script(BEGIN_MIGRATIONS)
