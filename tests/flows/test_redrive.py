@@ -11,14 +11,12 @@ from urllib.parse import urlencode
 
 import pytest
 
-from orderflow.events.messages import order_placed, to_kafka
 from tests.support.commands import orderflow
-from tests.support.kafka_topics import Record, produce, records
+from tests.support.kafka_topics import Record, announcement, produce, records
 from tests.support.shop import Shop, reference
 from tests.support.waiting import eventually
 
 REDRIVEN_WITHIN_S = 45.0  # the next sweep, and a slow machine
-TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
 
 # An order that came some other way, without an announcement: only the redriven event tells of it.
 IMPORT = """
@@ -38,14 +36,6 @@ IMPORT = """
 """
 
 Redrive = Callable[[Shop, Sequence[int]], int]
-
-
-def announcement(order_id: str) -> Record:
-    """The record that announces an order."""
-    headers, key, value = to_kafka(order_placed(order_id, [], "backorder", TRACE))
-    assert isinstance(key, bytes)
-    assert isinstance(value, bytes)
-    return Record("orders", key, value, tuple(headers.items()))
 
 
 def told(record: Record) -> dict[str, Any]:

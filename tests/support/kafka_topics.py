@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 import orjson
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
+from orderflow.events.messages import order_placed, to_kafka
 from tests.support.shop import reference
 from tests.support.waiting import DEADLINE_S
 
 QUIET = {"log_level": 2}
+TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
 LISTENED_S = 1.0  # for something that is not to come
 
 
@@ -50,6 +52,14 @@ def records(servers: str, topic: str, key: str, count: int) -> list[Record]:
             break
     assert len(found) >= count, f"{topic} has {len(found)} of {count} records of {key}"
     return found
+
+
+def announcement(order_id: str) -> Record:
+    """The record that announces an order."""
+    headers, key, value = to_kafka(order_placed(order_id, [], "backorder", TRACE))
+    assert isinstance(key, bytes)
+    assert isinstance(value, bytes)
+    return Record("orders", key, value, tuple(headers.items()))
 
 
 def produce(servers: str, *given: Record) -> None:

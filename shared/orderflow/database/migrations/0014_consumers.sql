@@ -8,7 +8,7 @@ ALTER TABLE dead_letters
 UPDATE dead_letters SET consumer = CASE
   WHEN destination ~ '^https?://(process-order|apply-inventory)[.:/]'
     THEN substring(destination FROM '^https?://([^.:/]+)')
-  ELSE coalesce(substring(destination FROM '^https?://([^:/]{1,256})'), 'unknown')
+  ELSE coalesce(left(substring(destination FROM '^https?://([^:/]+)'), 256), 'unknown')
 END;
 ALTER TABLE dead_letters ALTER COLUMN consumer SET NOT NULL;
 
