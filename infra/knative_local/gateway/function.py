@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from starlette.types import Receive, Scope, Send
 
@@ -11,6 +12,7 @@ from knative_local.gateway.headers import Head, response_headers
 from knative_local.gateway.problems import Problem
 from knative_local.http_client.client import Client, ConnectError, PoolFullError
 from knative_local.http_client.connection import Connection, Response, TransportError
+from knative_local.ports import LOOPBACK
 
 MAX_CONNECTIONS = 256  # more than one Python process can make use of at once
 # A function that has crashed is back in a second or two; callers are held for as long as that.
@@ -30,11 +32,14 @@ class Function:
     """A function at `url`, which gets at most `concurrency` (0: 256) requests at once.
 
     As many more wait as queue-proxy lets wait, or `max_waiting`. All of a request, its answer
-    streamed to its end included, takes at most `timeout_s`.
+    streamed to its end included, takes at most `timeout_s`. A function of another machine is behind
+    a proxy that knows it by the `Host` of its URL; on this one it is told the caller's.
     """
 
     def __init__(self, url: str, *, timeout_s: float, concurrency: int, max_waiting: int) -> None:
         self._timeout_s = timeout_s
+        parts = urlsplit(url)
+        self._own_host = b"" if parts.hostname == LOOPBACK else parts.netloc.encode()
         self._client = Client(
             url,
             timeout_s=timeout_s,
@@ -48,6 +53,7 @@ class Function:
         It returns with the answer incomplete, which ends the caller's connection, when the
         function or its time ended in the middle of it.
         """
+        head.function_host = self._own_host or head.host
         exchange = Exchange(scope, head, receive, send)
         try:
             async with asyncio.timeout(self._timeout_s):

@@ -43,7 +43,7 @@ class Head:
             )
         self._special = special
         self._scope = scope
-        self.host = b"".join(special.get(b"host", []))
+        self.host = self.function_host = b"".join(special.get(b"host", []))
         self._check()
         length = special.get(b"content-length")
         self.length = int(length[0]) if length else None
@@ -62,7 +62,7 @@ class Head:
         query = b"?" + scope["query_string"] if scope["query_string"] else b""
         lines = [b"%b %b%b HTTP/1.1" % (scope["method"].encode(), scope["raw_path"], query)]
         passed = without_named(self._kept, self._special.get(b"connection", ()))
-        lines += [b"host: " + host, *(name + b": " + value for name, value in passed)]
+        lines += [b"host: " + self.function_host, *(name + b": " + value for name, value in passed)]
         if length is None:
             lines.append(b"transfer-encoding: chunked")
         elif length or self.length is not None:
