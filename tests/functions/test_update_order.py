@@ -287,7 +287,7 @@ async def test_an_unknown_order_is_not_found() -> None:
     assert response.json()["type"] == "/problems/not-found"
 
 
-@pytest.mark.parametrize("path", ["/order/", "/order", "/order/a/b", "/", "/orders/x"])
+@pytest.mark.parametrize("path", ["/order/", "/order/a/b", "/", "/orders/x"])
 async def test_another_path_is_not_found(path: str) -> None:
     response = await client_of("update_order").patch(path, json={"status": "cancelled"})
 
@@ -310,6 +310,12 @@ async def test_another_body_is_refused(body: Any) -> None:
     response = await client_of("update_order").patch(f"/order/{order_id}", json=body)
 
     assert response.status_code == 422
+
+
+async def test_the_path_of_new_orders_says_what_it_takes() -> None:
+    response = await client_of("update_order").patch("/order", json={"status": "cancelled"})
+
+    assert (response.status_code, response.headers["allow"]) == (405, "POST")
 
 
 async def test_another_method_is_not_allowed() -> None:
