@@ -15,10 +15,10 @@ from orderflow.auth.caller import LOCAL, caller_of
 from orderflow.database.connection import Connection, Json, statement
 from orderflow.database.first_answers import FirstAnswers, KeyedCall
 from orderflow.database.group_commit import Batch
-from orderflow.errors import Conflict, MethodNotAllowed, NotFound, OrderFlowError
+from orderflow.errors import Conflict, NotFound, OrderFlowError
 from orderflow.http.handler import http, json_response, replay_header
 from orderflow.http.idempotency import keyed_call_of
-from orderflow.http.path import path_name, segments_of
+from orderflow.http.path import path_name
 from orderflow.http.request import body_of
 from orderflow.logs import bind_log_fields
 from orderflow.models import ChangeOrder
@@ -42,13 +42,12 @@ class Change(NamedTuple):
 @http("PATCH", scope="orders:write")
 async def update_order(request: Request) -> Response:
     """Answer 200 with the new status, also to a repeat; 404 or 409 when it can't be."""
-    if segments_of(request) == ("order",):
-        raise MethodNotAllowed(["POST"])
-    order_id, body = path_name(request, "order"), await body_of(request, ChangeOrder)
+    order_id = path_name(request, "order", others=["POST"])
+    body = await body_of(request, ChangeOrder)
     call, caller = keyed_call_of(request, body), caller_of(request)
     bind_log_fields(order_id=order_id, becomes=body.status)
-    owner = caller.owner_of_orders
-    moved = await change(Change(order_id, body.status, caller.subject, owner, call))
+    asked = Change(order_id, body.status, caller.subject, caller.owner_of_orders, call)
+    moved = await change(asked)
     return json_response({"order_id": order_id, "status": body.status}, 200, replay_header(moved))
 
 

@@ -1,12 +1,13 @@
 """A path, read once: whatever decides on one looks at its decoded segments and nothing else."""
 
 import re
+from collections.abc import Sequence
 from typing import cast
 from urllib.parse import quote, unquote_to_bytes
 
 from starlette.requests import Request
 
-from orderflow.errors import MalformedPath, NotFound
+from orderflow.errors import MalformedPath, MethodNotAllowed, NotFound
 
 _NO_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile("[\0-\x1f\x7f-\x9f]")  # no name has one
@@ -24,9 +25,14 @@ def segments_of(request: Request) -> tuple[str, ...]:
     return cast(tuple[str, ...], request.scope["segments"])
 
 
-def path_name(request: Request, *prefix: str) -> str:
-    """Return the one segment that follows these in the path; raises `NotFound` (404)."""
+def path_name(request: Request, *prefix: str, others: Sequence[str] = ()) -> str:
+    """Return the one segment that follows these in the path; raises `NotFound` (404).
+
+    `others` are the methods of the path without it, where there are some; then that is 405.
+    """
     *before, name = segments_of(request)
+    if others and (*before, name) == prefix:
+        raise MethodNotAllowed(others)
     if tuple(before) != prefix or not name:
         raise NotFound(f"no such path; use {path_to(*prefix)}/NAME")
     return name
