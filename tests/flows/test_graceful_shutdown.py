@@ -14,6 +14,7 @@ import pytest
 
 from knative_local.ports import LOOPBACK, accepts, free_port
 from orderflow.database.connection import Connection
+from orderflow.server.graceful_shutdown import LEAVING_KEEP_ALIVE_S
 from orderflow_cli.topics import create_topics
 from tests.support.callers import (
     Function,
@@ -152,6 +153,26 @@ async def test_kept_connection_is_answered_once_more_and_told_to_close() -> None
         assert (first, last) == ("201", "201")
         assert not line.kept
         function.process.wait(STOPPED_WITHIN_S)
+
+
+@pytest.mark.any_broker
+@pytest.mark.parametrize("flags", [(), ("--debug",)], ids=["gunicorn", "development"])
+async def test_idle_connections_are_kept_and_end_at_once_with_the_function(
+    flags: tuple[str, ...],
+) -> None:
+    with running_function("create_order", *flags) as function:
+        lines = [Line() for _ in range(CALLERS)]
+        for line in lines:
+            await line.exchange(lambda: function.port, request(), keep=True)
+        await asyncio.sleep(LEAVING_KEEP_ALIVE_S + 1.0)  # longer than gunicorn would by itself
+        kept = [line.kept for line in lines]
+
+        took_s = await in_thread(function)
+
+        for line in lines:
+            line.close()
+        assert kept == [True] * CALLERS
+        assert took_s < LEAVING_KEEP_ALIVE_S
 
 
 @pytest.mark.any_broker

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 
 import httpx
 
@@ -60,20 +61,24 @@ class Function:
         return time.monotonic() - started
 
 
-def start_function(name: str, *flags: str, **environment: str) -> Function:
-    """Start a function as its image does, without waiting for it."""
+def start_function(
+    name: str, *flags: str, source: Path | None = None, **environment: str
+) -> Function:
+    """Start a function as its image does, without waiting for it; ours, or that of a source."""
     port = free_port()
     argv = [program("functions-framework"), "--asgi", *flags, "--target", name]
-    argv += ["--source", str(ROOT / "functions" / name / "main.py")]
+    argv += ["--source", str(source or ROOT / "functions" / name / "main.py")]
     told = {"HOST": LOOPBACK, "PORT": str(port), "LOG_LEVEL": "warning", **environment}
     process = subprocess.Popen(argv, env=os.environ | told, start_new_session=True)
     return Function(process, port)
 
 
 @contextmanager
-def running_function(name: str, *flags: str, **environment: str) -> Iterator[Function]:
+def running_function(
+    name: str, *flags: str, source: Path | None = None, **environment: str
+) -> Iterator[Function]:
     """Run a function until the block ends, however that comes about."""
-    function = start_function(name, *flags, **environment)
+    function = start_function(name, *flags, source=source, **environment)
     try:
         eventually(function.is_ready)
         yield function
@@ -123,7 +128,7 @@ class Line:
     @property
     def kept(self) -> bool:
         """Whether the next request goes over the same connection."""
-        return self._streams is not None
+        return self._streams is not None and not self._streams[0].at_eof()
 
     async def exchange(self, ports: Callable[[], int], request: bytes, *, keep: bool) -> str:
         """Send a request; return the status of its whole answer, or what came instead."""

@@ -116,6 +116,20 @@ async def test_connection_is_reused_and_its_loss_noticed() -> None:
     assert Peer.connections == 2
 
 
+@pytest.mark.parametrize(("keep_s", "connections"), [(5.0, 1), (0.05, 2)])
+async def test_connection_idle_for_too_long_is_not_used_again(
+    keep_s: float, connections: int
+) -> None:
+    async with peer(writing(OK)) as url:
+        client = Client(url, timeout_s=5, keep_s=keep_s)
+        await client.post(REQUEST)
+        await asyncio.sleep(0.1)
+        await client.post(REQUEST)
+        client.close()
+
+    assert Peer.connections == connections
+
+
 async def test_204_without_length_does_not_answer_the_next_request() -> None:
     answers = iter([b"HTTP/1.1 204 No Content\r\n\r\n", b""])
 

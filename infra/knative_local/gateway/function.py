@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from knative_local.gateway.headers import Head, response_headers
 from knative_local.gateway.problems import Problem
-from knative_local.http_client.client import Client, ConnectError, PoolFullError
+from knative_local.http_client.client import GO_KEEPS_S, Client, ConnectError, PoolFullError
 from knative_local.http_client.connection import Connection, Response, TransportError
 from knative_local.ports import LOOPBACK
 
@@ -43,6 +43,7 @@ class Function:
         self._client = Client(
             url,
             timeout_s=timeout_s,
+            keep_s=GO_KEEPS_S,
             size=min(concurrency or MAX_CONNECTIONS, MAX_CONNECTIONS),
             max_waiting=concurrency * QUEUE_PER_CONCURRENCY if concurrency else max_waiting,
         )

@@ -12,6 +12,10 @@ from urllib.parse import urlsplit
 from knative_local.http_client.connection import Connection, Response, TransportError
 
 POOL_SIZE = 100  # connections, as Knative's dispatcher has
+# Of an idle connection, as the real callers keep theirs: a function that ends one sooner may do so
+# just as a request is sent on it.
+VERTX_KEEPS_S = 60.0  # Vert.x, in which Knative's Kafka dispatcher is written
+GO_KEEPS_S = 90.0  # Go, in which queue-proxy is
 MAX_WAITING = 10_000  # requests that wait for a connection: one per partition of an ordered source
 SWEEPS_PER_TIMEOUT = 20  # silence is noticed at most a twentieth of the timeout late
 MIN_SWEEP_S, MAX_SWEEP_S = 0.01, 0.5
@@ -28,7 +32,8 @@ class PoolFullError(ConnectError):
 class Client:
     """Requests to one origin over at most `size` connections.
 
-    Connecting, and waiting for one of them, may take `timeout_s`, and so may each silence.
+    Connecting, and waiting for one of them, may take `timeout_s`, and so may each silence. An idle
+    one is used again for `keep_s`.
     """
 
     def __init__(
@@ -36,12 +41,13 @@ class Client:
         url: str,
         *,
         timeout_s: float,
+        keep_s: float = VERTX_KEEPS_S,
         size: int = POOL_SIZE,
         max_waiting: int = MAX_WAITING,
     ) -> None:
         parts = urlsplit(url)
         self.host, self.port = parts.hostname or "", parts.port or 80
-        self._timeout_s, self._max_waiting = timeout_s, max_waiting
+        self._timeout_s, self._keep_s, self._max_waiting = timeout_s, keep_s, max_waiting
         self._slots = asyncio.Semaphore(size)
         self._waiting, self._closed = 0, False
         self._idle: list[Connection] = []
@@ -109,9 +115,10 @@ class Client:
             self._waiting -= 1
 
     def _reusable(self) -> Connection | None:
+        last_used_s = asyncio.get_running_loop().time() - self._keep_s
         while self._idle:
             connection = self._idle.pop()
-            if connection.reusable:
+            if connection.reusable and connection.last_byte_s > last_used_s:
                 return connection
             connection.fail("idle")
         return None

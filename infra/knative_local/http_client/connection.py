@@ -8,9 +8,6 @@ import httptools
 
 KEPT_BODY_BYTES = 1024  # of an answer that is not streamed: a dead letter carries no more
 BUFFER_BYTES = 64 * 1024  # of a streamed body that its reader has not taken yet, each way
-# Shorter than what servers keep an idle connection for (gunicorn 2 s, uvicorn 5 s), so that a
-# request does not meet a connection that is just being closed.
-REUSE_WITHIN_S = 1.0
 
 
 class TransportError(Exception):
@@ -96,8 +93,7 @@ class Connection(asyncio.Protocol):
         """Whether another request may follow: the last one was sent and answered to its end."""
         if self._transport is None or self._transport.is_closing() or not self._keep:
             return False
-        fresh = self._loop.time() - self.last_byte_s < REUSE_WITHIN_S
-        return self._sent and self._whole and not self._body and fresh
+        return self._sent and self._whole and not self._body
 
     def fail(self, reason: str) -> None:
         """End the connection, and with it the request under way."""

@@ -22,7 +22,11 @@ from orderflow.server.protocol import ProblemProtocol
 # All of it together ends before the 30 s after which Kubernetes, gunicorn and the local runtime
 # kill what still runs.
 LAME_DUCK_S = 3.0  # callers are sent away but answered for so long, new ones too
-QUIET_MARGIN_S = 0.5  # beyond the server's own limit for idle connections, which closes them
+# An idle connection ends by itself. A caller that ends it first never has a request on it lost:
+# queue-proxy does after 90 s (Go's default), Knative's dispatcher after 60 s (Vert.x's).
+KEEP_ALIVE_S = 100
+LEAVING_KEEP_ALIVE_S = 2  # once stopping: who has called within it may be about to call again
+QUIET_MARGIN_S = 0.5  # beyond it
 BUSY_S = 15  # for calls under way: above the 10 s that a statement may take
 FINISH_S = 6.0  # for what is done after the last answer
 POLL_S = 0.02
@@ -39,7 +43,9 @@ def on_shutdown(finish: Callable[[], Awaitable[object]]) -> None:
 async def lifespan(_: object) -> AsyncIterator[None]:
     """Await what `on_shutdown` was given when the server says that all calls are answered."""
     if stop := watch():
-        stop.server.config.http_protocol_class = ProblemProtocol  # the framework has no option
+        # The framework has no option for either.
+        stop.server.config.http_protocol_class = ProblemProtocol
+        stop.server.config.timeout_keep_alive = KEEP_ALIVE_S
     yield
     try:
         async with asyncio.timeout(FINISH_S):
@@ -89,11 +95,18 @@ class GracefulStop:
 
     async def _leave(self) -> None:
         try:
+            self._end_idle_connections()
             await self._until_quiet(LAME_DUCK_S)
             await close_listeners(self.server)
-            await self._until_quiet(self.server.config.timeout_keep_alive + QUIET_MARGIN_S)
+            await self._until_quiet(LEAVING_KEEP_ALIVE_S + QUIET_MARGIN_S)
         finally:
             self.server.handle_exit(signal.SIGTERM, None)
+
+    def _end_idle_connections(self) -> None:
+        self.server.config.timeout_keep_alive = LEAVING_KEEP_ALIVE_S  # of those to come
+        for connection in list(self.server.server_state.connections):
+            if isinstance(connection, ProblemProtocol):
+                connection.lower_keep_alive(LEAVING_KEEP_ALIVE_S)
 
     async def _until_quiet(self, within_s: float) -> None:
         loop = asyncio.get_running_loop()
