@@ -43,10 +43,10 @@ class Kafka:
             return {}  # no such group yet
         return {str(p.partition): p.offset for p in found if p.offset >= 0}
 
-    def commit(self, group: str, topic: str, offset: int) -> None:
-        """Let a group without members stand at an offset of a topic's first partition."""
+    def commit(self, group: str, topic: str, offset: int, *, partitions: int = 1) -> None:
+        """Let a group without members stand at an offset of a topic's first partitions."""
         with closing(Consumer({**self._settings, "group.id": group})) as consumer:
-            at = [TopicPartition(topic, 0, offset)]
+            at = [TopicPartition(topic, number, offset) for number in range(partitions)]
             consumer.commit(offsets=at, asynchronous=False)
 
     def producer(self, **settings: Any) -> Producer:
