@@ -8,15 +8,25 @@ import os
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
-from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from orderflow.errors import ConfigurationError, MissingSetting
 
 S = TypeVar("S", bound=BaseModel)
 
 MIN_SECRET_BYTES = 32  # of a key for HS256 (RFC 7518, section 3.2)
+# What libpq has them mean, but that one that wants TLS wants it from the server of that name.
+SSL_MODES = ("disable", "prefer", "require", "verify-ca", "verify-full")
 
 
 def _with_port_number(url: str) -> str:
@@ -33,6 +43,23 @@ def _worth_trusting(url: str) -> str:
     return _with_port_number(url)
 
 
+def _with_known_tls(url: str) -> str:
+    query = parse_qs(urlsplit(url).query)
+    for mode in query.get("sslmode", ()):
+        if mode not in SSL_MODES:
+            raise ValueError(f"sslmode is one of {', '.join(SSL_MODES)}")
+    for path in query.get("sslrootcert", ()):
+        if path != "system":  # libpq's word for what the system trusts
+            _existing(path)
+    return url
+
+
+def _existing(path: str) -> str:
+    if path and not Path(path).is_file():
+        raise ValueError(f"there is no file {path}")
+    return path
+
+
 def _long_enough(secret: SecretStr) -> SecretStr:
     if 0 < len(secret.get_secret_value().encode()) < MIN_SECRET_BYTES:
         raise ValueError(f"needs at least {MIN_SECRET_BYTES} bytes")
@@ -47,10 +74,17 @@ class LogSettings(BaseModel, frozen=True):
 
 
 class DatabaseSettings(BaseModel, frozen=True):
-    """Where the truth is, as `postgresql://user:password@host:port/database`."""
+    """Where the truth is, as `postgresql://user:password@host:port/database`.
+
+    With `?sslmode=verify-full` its certificate has to name the host and to be signed by who is in
+    the file of `sslrootcert` (PEM), without that by whom the system trusts.
+    """
 
     database_url: Annotated[
-        str, Field(pattern=r"^postgres(ql)?://"), AfterValidator(_with_port_number)
+        str,
+        Field(pattern=r"^postgres(ql)?://"),
+        AfterValidator(_with_port_number),
+        AfterValidator(_with_known_tls),
     ]
 
 
@@ -60,7 +94,42 @@ class CommandSettings(BaseModel, frozen=True):
     postgres_url: str | None = None
 
 
-class KafkaSettings(BaseModel, frozen=True):
+class KafkaSecurity(BaseModel, frozen=True):
+    """How Kafka is talked to, in its own words. With SASL it asks who this is.
+
+    With SSL its certificate has to name the host and to be signed by who is in the file
+    `kafka_ssl_ca_location` (PEM), without that by whom the system trusts.
+    """
+
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    kafka_sasl_username: str = Field(default="", validate_default=True)
+    kafka_sasl_password: SecretStr = Field(default=SecretStr(""), validate_default=True)
+    kafka_ssl_ca_location: Annotated[str, AfterValidator(_existing)] = ""
+
+    @field_validator("kafka_sasl_username", "kafka_sasl_password")
+    @classmethod
+    def _given_with_sasl(cls, value: str | SecretStr, told: ValidationInfo) -> str | SecretStr:
+        protocol = told.data.get("kafka_security_protocol", "")
+        if protocol.startswith("SASL") and not len(value):
+            raise ValueError(f"is needed for {protocol}")
+        return value
+
+    @property
+    def security(self) -> dict[str, str]:
+        """The same in librdkafka's words; empty where Kafka asks for nothing."""
+        protocol: str = self.kafka_security_protocol
+        found = {} if protocol == "PLAINTEXT" else {"security.protocol": protocol}
+        if protocol.startswith("SASL"):
+            found["sasl.mechanism"] = self.kafka_sasl_mechanism
+            found["sasl.username"] = self.kafka_sasl_username
+            found["sasl.password"] = self.kafka_sasl_password.get_secret_value()
+        if protocol.endswith("SSL") and self.kafka_ssl_ca_location:
+            found["ssl.ca.location"] = self.kafka_ssl_ca_location
+        return found
+
+
+class KafkaSettings(KafkaSecurity):
     """The brokers, as `host:port[,host:port...]`."""
 
     kafka_bootstrap_servers: str = Field(min_length=1)

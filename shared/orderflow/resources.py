@@ -31,7 +31,8 @@ class Resources:
     @cached_property
     def outbox(self) -> Outbox:
         """The way to Kafka."""
-        made = Outbox(settings().kafka_bootstrap_servers, self.worker)
+        told = settings()
+        made = Outbox(told.kafka_bootstrap_servers, self.worker, security=told.security)
         on_shutdown(made.flush)
         return made
 

@@ -11,7 +11,7 @@ from knative_local import broker
 from knative_local.ports import LOOPBACK
 from knative_local.supervisor.spec import Kind
 from knative_local.supervisor.state_file import ComponentState, read_state
-from orderflow.config import CommandSettings, DatabaseSettings, KafkaSettings, read
+from orderflow.config import CommandSettings, DatabaseSettings, KafkaSecurity, KafkaSettings, read
 from orderflow.errors import ConfigurationError, MissingSetting
 from orderflow.orders.diagnosis.commands import Target
 from orderflow_cli.options import DATA
@@ -65,6 +65,15 @@ def kafka_address(data: Path, given: str | None) -> str:
         return read(KafkaSettings).kafka_bootstrap_servers
     except MissingSetting as error:
         raise _unknown(data, "--kafka", "KAFKA_BOOTSTRAP_SERVERS") from error
+
+
+def kafka_security(data: Path, given: str | None) -> dict[str, str]:
+    """Return how to talk to the brokers of `kafka_address`: a stack's own ask for nothing.
+
+    Raises `ConfigurationError`.
+    """
+    own = given is None and _port(data, "Broker")
+    return {} if own else read(KafkaSecurity).security
 
 
 def command_target(data: Path, postgres_url: str | None, gateway: str | None) -> Target:

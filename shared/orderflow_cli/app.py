@@ -20,6 +20,7 @@ from orderflow_cli.addresses import (
     command_target,
     database_address,
     kafka_address,
+    kafka_security,
     running,
 )
 from orderflow_cli.audit.repair import signed
@@ -135,7 +136,8 @@ def topics(
 ) -> None:
     """Create the topics that are missing. Safe to run twice."""
     servers, wanted = kafka_address(data, kafka), topics_of(kafka_sources(project))
-    created = create_topics(servers, wanted, replicas=replicas)
+    security = kafka_security(data, kafka)
+    created = create_topics(servers, wanted, replicas=replicas, security=security)
     say(*([f"created {name}" for name in created] or ["nothing to create"]))
 
 
@@ -153,7 +155,8 @@ def status(
         say("whose lag? name the folder of the manifests with --project", stderr=True)
     with open_database(url) as connection:
         ((found,),) = connection.run(SHOW_STATUS)
-    say_json({**orjson.loads(found), "consumer_lag": lag(servers, groups)})
+    behind = lag(servers, groups, security=kafka_security(data, kafka))
+    say_json({**orjson.loads(found), "consumer_lag": behind})
 
 
 @app.command()

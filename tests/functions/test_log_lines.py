@@ -1,34 +1,23 @@
 """A call is one log line that says what was called; what nobody wants to read is not written."""
 
-import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-import orjson
 import pytest
 
-from orderflow import logs
 from orderflow.database.connection import Connection
 from orderflow.events.models import OrderConfirmed, OrderShipped
 from tests.functions.test_trigger import Subscriber
 from tests.support.function_calls import client_of, make_order, place, tick
+from tests.support.log_lines import Lines, log_lines
 
 COUNTS = ("relayed", "republished", "offered", "expired", "marked", "redriven")
 
-Lines = Callable[[], list[dict[str, object]]]
-
 
 @pytest.fixture
-def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
+def lines() -> Iterator[Lines]:
     """A log made anew, and what was written to it."""
-    written = io.BytesIO()
-    monkeypatch.setattr(logs, "BufferedWriter", lambda _: written)
-    logs.logger.cache_clear()
-
-    def read() -> list[dict[str, object]]:
-        return [orjson.loads(line) for line in written.getvalue().splitlines()]
-
-    yield read
-    logs.logger.cache_clear()
+    with log_lines() as read:
+        yield read
 
 
 async def test_a_line_says_what_was_called_and_what_became_of_it(lines: Lines) -> None:
@@ -36,7 +25,7 @@ async def test_a_line_says_what_was_called_and_what_became_of_it(lines: Lines) -
     await client_of("create_order").post("/order", json=body)
     await client_of("list_orders").get("/order/none")
 
-    created, looked_up = lines()
+    created, looked_up = [line for line in lines() if line["level"] == "info"]
 
     assert (created["method"], created["path"], created["status"]) == ("POST", "/order", 201)
     assert (created["order_id"], created["event"]) == (body["order_id"], "answered")

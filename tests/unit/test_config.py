@@ -14,7 +14,7 @@ read_log_anew = config.log_settings.__wrapped__
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*GIVEN, "LOG_LEVEL", "K_SERVICE"):
+    for name in (*GIVEN, "LOG_LEVEL", "K_SERVICE", "KAFKA_SECURITY_PROTOCOL"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -99,4 +99,48 @@ def test_a_file_that_is_not_there_names_its_variable(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("DATABASE_URL_FILE", "/nowhere")
 
     with pytest.raises(ConfigurationError, match="DATABASE_URL_FILE: /nowhere cannot be read"):
+        read_anew()
+
+
+def test_kafka_asks_for_nothing_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    give(monkeypatch)
+
+    assert read_anew().security == {}
+
+
+def test_kafka_is_talked_to_as_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (authority := tmp_path / "kafka.crt").touch()
+    given = {"USERNAME": "orders", "PASSWORD": "secret", "MECHANISM": "SCRAM-SHA-256"}
+    give(monkeypatch, KAFKA_SECURITY_PROTOCOL="SASL_SSL", KAFKA_SSL_CA_LOCATION=str(authority))
+    for name, value in given.items():
+        monkeypatch.setenv(f"KAFKA_SASL_{name}", value)
+
+    assert read_anew().security == {
+        "security.protocol": "SASL_SSL",
+        "sasl.mechanism": "SCRAM-SHA-256",
+        "sasl.username": "orders",
+        "sasl.password": "secret",
+        "ssl.ca.location": str(authority),
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (
+            {"KAFKA_SECURITY_PROTOCOL": "TLS"},
+            "KAFKA_SECURITY_PROTOCOL: Input should be 'PLAINTEXT'",
+        ),
+        ({"KAFKA_SECURITY_PROTOCOL": "SASL_SSL"}, "KAFKA_SASL_USERNAME: .* is needed for SASL_SSL"),
+        ({"KAFKA_SSL_CA_LOCATION": "/nowhere"}, "KAFKA_SSL_CA_LOCATION: .* no file /nowhere"),
+        ({"DATABASE_URL": "postgresql://h/d?sslmode=full"}, "DATABASE_URL: .*sslmode is one of"),
+        ({"DATABASE_URL": "postgresql://h/d?sslrootcert=/nowhere"}, "no file /nowhere"),
+    ],
+)
+def test_what_keeps_tls_from_working_is_told_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], told: str
+) -> None:
+    give(monkeypatch, **given)
+
+    with pytest.raises(ConfigurationError, match=told):
         read_anew()

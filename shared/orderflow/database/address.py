@@ -4,7 +4,7 @@ import os
 import socket
 import ssl
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 CONNECT_TIMEOUT_S = 2  # a server that is there accepts at once
@@ -16,9 +16,10 @@ def connection_arguments(url: str, answer_timeout_s: float) -> dict[str, Any]:
 
     The socket has the two time limits that pg8000 can't be told. A server's Unix socket is written
     as libpq has it: its folder percent-encoded in the host's place, or as the parameter `host`.
+    Over TCP `sslmode` is libpq's, with `prefer` where it is not given; every mode above that checks
+    the certificate and the name in it.
     """
     parts = urlsplit(url)
-    sslmode = parse_qs(parts.query).get("sslmode", ["disable"])[0]
     host = _host(parts)
     connected = _connected(host, parts.port or 5432)
     connected.settimeout(answer_timeout_s)
@@ -29,8 +30,17 @@ def connection_arguments(url: str, answer_timeout_s: float) -> dict[str, Any]:
         "database": unquote(parts.path.lstrip("/")) or None,
         "sock": connected,
         "application_name": "orderflow",
-        "ssl_context": None if sslmode == "disable" else ssl.create_default_context(),
+        "ssl_context": not host.startswith("/") and _ssl_context(parse_qs(parts.query)),
     }
+
+
+def _ssl_context(query: dict[str, list[str]]) -> ssl.SSLContext | Literal[False] | None:
+    # False is without TLS, None with whatever the server has.
+    mode = query.get("sslmode", ["prefer"])[0]
+    if mode in {"disable", "prefer"}:
+        return False if mode == "disable" else None
+    trusted = query.get("sslrootcert", ["system"])[0]
+    return ssl.create_default_context(cafile=None if trusted == "system" else trusted)
 
 
 def _host(parts: SplitResult) -> str:

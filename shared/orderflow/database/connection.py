@@ -4,6 +4,7 @@ pg8000 blocks, so a transaction is one plain function that runs in a thread (`wo
 """
 
 import random
+import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -24,6 +25,7 @@ T = TypeVar("T")
 ANSWER_TIMEOUT_S = 15  # above the server's own statement limit, which normally ends it first
 CONFLICT_TRIES = 5  # deadlocks and serialization failures clear at the next try
 CONFLICT_PAUSE_S = 0.02  # doubled a try, with chance, so that two do not meet again
+NO_TLS = "refuses SSL"  # of a server that has none, in pg8000's words
 MAX_NAME = 60  # characters by which a statement of no file is known
 
 _CONFLICTS = ("40001", "40P01", "55P03")  # serialization, deadlock, lock timeout
@@ -162,8 +164,10 @@ class Connection:
             try:
                 self._native = native.Connection(**arguments)
                 self._native.execute_simple(BEGIN_SESSION)
-            except BaseException:
+            except BaseException as error:
                 arguments["sock"].close()
+                if isinstance(error, ssl.SSLError) or NO_TLS in str(error):
+                    logger().error("no TLS with the database", why=str(error))
                 raise
         return self._native
 

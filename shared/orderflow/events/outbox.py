@@ -7,7 +7,7 @@ Whoever committed an event publishes it and deletes its row once the broker has 
 import asyncio
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import orjson
@@ -51,6 +51,8 @@ _PRODUCER = {
     "log_level": 2,  # librdkafka repeats "connection refused" every second otherwise
 }
 
+REFUSALS = (KafkaError._AUTHENTICATION, KafkaError._SSL)
+
 Report = asyncio.Future[KafkaError | None]
 """Why Kafka does not have a message, or None: it has it."""
 
@@ -59,12 +61,19 @@ class Outbox:
     """Publishes events of committed transactions and deletes those that Kafka has."""
 
     def __init__(
-        self, servers: str, worker: Worker, *, delete_after_s: float = DELETE_AFTER_S
+        self,
+        servers: str,
+        worker: Worker,
+        *,
+        security: Mapping[str, str] | None = None,
+        delete_after_s: float = DELETE_AFTER_S,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._worker = worker
         self._delete_after_s = delete_after_s
-        self._producer = Producer(_PRODUCER | {"bootstrap.servers": servers})
+        told = {"bootstrap.servers": servers, **(security or {}), "error_cb": self._log_refusal}
+        self._producer = Producer(_PRODUCER | told)
+        self._refusal: int | None = None
         self._reports: list[tuple[Report, KafkaError | None]] = []
         self._in_flight: dict[str, asyncio.Future[bool]] = {}
         self._acked: dict[str, int] = {}  # the last copy of each event that Kafka has
@@ -124,6 +133,12 @@ class Outbox:
         acknowledged = await asyncio.gather(*(self.acknowledged(event.id) for event in events))
         return len(events), sum(acknowledged)
 
+    def _log_refusal(self, error: KafkaError) -> None:
+        # Said once, until it works again: it is tried every second.
+        if error.code() in REFUSALS and error.code() != self._refusal:
+            self._refusal = error.code()
+            logger().error("Kafka can't be talked to", why=error.str())
+
     async def flush(self) -> None:
         """Return once all is reported that was published, and what Kafka has is deleted here."""
         while self._in_flight or self._acked:  # noqa: ASYNC110 (only at the end)
@@ -145,6 +160,7 @@ class Outbox:
     def _resolve(self, reports: Sequence[tuple[Report, KafkaError | None]]) -> None:
         for report, error in reports:
             report.set_result(error)
+            self._refusal = None if error is None else self._refusal
 
     def _give_up(self, answers: Sequence["asyncio.Future[bool]"]) -> None:
         for answer in answers:

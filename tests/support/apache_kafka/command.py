@@ -23,11 +23,18 @@ JVM = ["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
 LOGGING = f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}"
 
 
-def lay_out(folder: Path, port: int, advertised: int) -> Path:
-    """Lay an empty log into the folder for a broker on this port; return its settings file."""
+def lay_out(folder: Path, port: int, advertised: int, security: str = "") -> Path:
+    """Lay an empty log into the folder for a broker on this port; return its settings file.
+
+    `security` are settings for callers by SASL and TLS alone.
+    """
     ports = {"port": port, "advertised": advertised, "controller": free_port()}
     shutil.copytree(_empty_log(), folder / "data")
-    return _write_settings(folder / "server.properties", data=folder / "data", **ports)
+    protocol = "SASL_SSL" if security else "PLAINTEXT"
+    told = {"data": folder / "data", "protocol": protocol, **ports}
+    settings = _write_settings(folder / "server.properties", **told)
+    settings.write_text(settings.read_text() + security)
+    return settings
 
 
 def server_command(settings: Path) -> list[str]:
@@ -67,8 +74,8 @@ def _empty_log() -> Path:
     with _alone():
         if not known.exists():
             shutil.rmtree(made, ignore_errors=True)  # of one that was interrupted
-            ports = {"port": 1, "advertised": 1, "controller": 2}
-            settings = _write_settings(_kept("format"), data=made, **ports)
+            told = {"port": 1, "advertised": 1, "controller": 2, "protocol": "PLAINTEXT"}
+            settings = _write_settings(_kept("format"), data=made, **told)
             cluster = ["--cluster-id", str(uuid.uuid4()), "--config", str(settings)]
             storage = [*java, "kafka.tools.StorageTool", "format"]
             _run([*storage, *cluster], within_s=FORMATTED_WITHIN_S)
