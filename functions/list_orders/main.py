@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from orderflow.auth.caller import caller_of
 from orderflow.database.connection import Connection, statement
-from orderflow.errors import NotFound
+from orderflow.errors import MethodNotAllowed, NotFound
 from orderflow.http.handler import http, json_response
 from orderflow.http.outgoing import fitting
 from orderflow.http.pages import Found, found_rows, page_response, stream_response
@@ -42,7 +42,7 @@ Order = dict[str, Any]
 async def list_orders(request: Request) -> Response:
     """Answer with a page, a stream of every match, or one order."""
     if segments_of(request) == ("order",):
-        raise NotFound("no such path; use /orders, or /order/ORDER_ID for one order")
+        raise MethodNotAllowed(["POST"], "; the list is at /orders")
     if segments_of(request) != ("orders",):
         return await one_order(request, path_name(request, "order"))
     page, owner = page_of(request, OrderPage), caller_of(request).owner_of_orders

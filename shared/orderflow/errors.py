@@ -100,8 +100,8 @@ class NotFound(Never, status=404, slug="not-found", title="Not found"):
 class MethodNotAllowed(Never, status=405, slug="method-not-allowed", title="Method not allowed"):
     """The path exists, the method on it doesn't."""
 
-    def __init__(self, allowed: Sequence[str]) -> None:
-        super().__init__(f"use {' or '.join(allowed)}")
+    def __init__(self, allowed: Sequence[str], hint: str = "") -> None:
+        super().__init__(f"use {' or '.join(allowed)}{hint}")
         self.headers = {"Allow": ", ".join(allowed)}
 
 

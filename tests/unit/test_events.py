@@ -8,7 +8,8 @@ from urllib.parse import unquote
 
 import orjson
 import pytest
-from cloudevents.kafka import KafkaMessage, from_binary
+from cloudevents.http import CloudEvent
+from cloudevents.kafka import KafkaMessage, from_binary, to_binary
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -78,6 +79,19 @@ def test_the_binary_form_is_read_back_by_the_sdk(model: type[KafkaEventData]) ->
     assert attributes["datacontenttype"] == "application/json"
     assert attributes["dataschema"].startswith("urn:orderflow:")
     assert data == DATA[model.topic]
+
+
+@given(plain_text, st.integers(0, 3))
+def test_the_binary_form_is_what_the_sdk_makes_of_its_attributes(name: str, sequence: int) -> None:
+    written = to_kafka(make(order_id=name, sequence=sequence))
+
+    attributes, data = read_back(written)
+    of_sdk = to_binary(CloudEvent(attributes, data), data_marshaller=orjson.dumps)
+
+    own = {"ce_partitionkey", "traceparent"}  # the SDK takes the former for the key alone
+    assert written.headers.keys() - of_sdk.headers.keys() == own
+    assert of_sdk.headers.items() <= written.headers.items()
+    assert (of_sdk.key, of_sdk.value) == (attributes["partitionkey"], written.value)
 
 
 @pytest.mark.parametrize("model", EVENTS, ids=lambda model: model.type)

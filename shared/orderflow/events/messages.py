@@ -11,8 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import orjson
-from cloudevents.http import CloudEvent
-from cloudevents.kafka import KafkaMessage, to_binary
+from cloudevents.kafka import KafkaMessage
 
 from orderflow.database.event import Event
 from orderflow.events.models import InventoryChanged, KafkaEventData, OrderPlaced
@@ -82,22 +81,25 @@ def stock_freed(item: str, fact: str, *, source: str, traceparent: str) -> Event
 
 
 def to_kafka(event: Event) -> KafkaMessage:
-    """Return the event in Kafka's binary binding: `ce_*` headers, JSON value, key as bytes."""
+    """Return the event in Kafka's binary binding: `ce_*` headers, JSON value, key as bytes.
+
+    Written by hand: the SDK takes three times as long. A test holds one against the other.
+    """
     key = quote(event.aggregateid, safe=_HEADER_SAFE)
-    attributes = {
-        "id": event.id,
-        "source": event.source,
-        "type": event.type,
-        "subject": key,
-        "time": event.at,
-        "datacontenttype": "application/json",
-        "dataschema": f"urn:{event.type.replace('.', ':', 1)}",
+    headers = {
+        "content-type": "application/json",
+        "ce_specversion": "1.0",
+        "ce_id": event.id,
+        "ce_source": event.source,
+        "ce_type": event.type,
+        "ce_subject": key,
+        "ce_time": event.at,
+        "ce_dataschema": f"urn:{event.type.replace('.', ':', 1)}",
+        "ce_traceparent": event.traceparent,
+        "ce_partitionkey": key,
         "traceparent": event.traceparent,
     }
     if event.sequence:
-        attributes["sequence"] = str(event.sequence)
-    cloud_event = CloudEvent(attributes, event.payload.encode())
-    headers, _, value = to_binary(cloud_event, data_marshaller=bytes, key_mapper=lambda _: None)
-    # The SDK takes a partitionkey for the record's key only; readers behind Knative want both.
-    headers |= {"ce_partitionkey": key.encode(), "traceparent": event.traceparent.encode()}
-    return KafkaMessage(headers, event.aggregateid.encode(), value)
+        headers["ce_sequence"] = str(event.sequence)
+    encoded = {name: text.encode() for name, text in headers.items()}
+    return KafkaMessage(encoded, event.aggregateid.encode(), event.payload.encode())

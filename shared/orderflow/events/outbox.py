@@ -7,7 +7,7 @@ Whoever committed an event publishes it and deletes its row once the broker has 
 import asyncio
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import orjson
@@ -55,6 +55,7 @@ REFUSALS = (KafkaError._AUTHENTICATION, KafkaError._SSL)
 
 Report = asyncio.Future[KafkaError | None]
 """Why Kafka does not have a message, or None: it has it."""
+Reported = Callable[[KafkaError | None], object]
 
 
 class Outbox:
@@ -74,8 +75,9 @@ class Outbox:
         told = {"bootstrap.servers": servers, **(security or {}), "error_cb": self._log_refusal}
         self._producer = Producer(_PRODUCER | told)
         self._refusal: int | None = None
-        self._reports: list[tuple[Report, KafkaError | None]] = []
-        self._in_flight: dict[str, asyncio.Future[bool]] = {}
+        self._reports: list[tuple[Reported, KafkaError | None]] = []
+        # Who waits for each event that is on its way; None once they were told that it takes long.
+        self._in_flight: dict[str, list[asyncio.Future[bool]] | None] = {}
         self._acked: dict[str, int] = {}  # the last copy of each event that Kafka has
         self._deleting: asyncio.Task[None] | None = None
         self._broker_away = False
@@ -83,15 +85,12 @@ class Outbox:
 
     def publish(self, events: Sequence[Event]) -> None:
         """Send events, in their order; what can't be sent stays in the table for the relay."""
-        answers = []
         for event in events:
-            report = self.send(event.aggregatetype, to_kafka(event))
-            if not report.done():
-                answer = self._in_flight[event.id] = self._loop.create_future()
-                answers.append(answer)
-                report.add_done_callback(partial(self._published, event))
-        if answers:
-            self._loop.call_later(ACKNOWLEDGED_WITHIN_S, self._give_up, answers)
+            self._in_flight.setdefault(event.id, [])
+            self._produce(event.aggregatetype, to_kafka(event), partial(self._published, event))
+        if events:
+            ids = [event.id for event in events]
+            self._loop.call_later(ACKNOWLEDGED_WITHIN_S, self._give_up, ids)
 
     def send(self, topic: str, message: KafkaMessage) -> Report:
         """Send a message; the future has its report soon after `message.timeout.ms` at the latest.
@@ -99,19 +98,22 @@ class Outbox:
         What is in no outbox is the caller's business to send again.
         """
         report: Report = self._loop.create_future()
+        self._produce(topic, message, report.set_result)
+        return report
+
+    def _produce(self, topic: str, message: KafkaMessage, reported: Reported) -> None:
         try:
             self._producer.produce(
                 topic,
                 value=message.value,
                 key=message.key,
                 headers=list(message.headers.items()),
-                on_delivery=lambda error, _: self._reports.append((report, error)),
+                on_delivery=lambda error, _: self._reports.append((reported, error)),
             )
         except KafkaException as error:
-            report.set_result(error.args[0])
+            reported(error.args[0])
         except BufferError:
-            report.set_result(KafkaError(KafkaError._QUEUE_FULL))
-        return report
+            reported(KafkaError(KafkaError._QUEUE_FULL))
 
     async def acknowledged(self, event_id: str | None) -> bool:
         """Whether Kafka has an event that this process published, if it says so within 2 s.
@@ -121,10 +123,12 @@ class Outbox:
         """
         if event_id is None:
             return True
-        answer = self._in_flight.get(event_id)
-        if answer is None or self._broker_away:
+        waiting = self._in_flight.get(event_id)
+        if waiting is None or self._broker_away:
             return event_id in self._acked
-        return await asyncio.shield(answer)
+        answer: asyncio.Future[bool] = self._loop.create_future()
+        waiting.append(answer)
+        return await answer
 
     async def relay_once(self) -> tuple[int, int]:
         """Publish one bounded batch of what is left; return how many, how many Kafka has."""
@@ -157,27 +161,32 @@ class Outbox:
                 except RuntimeError:  # the loop closed meanwhile: the rest is the relay's
                     return
 
-    def _resolve(self, reports: Sequence[tuple[Report, KafkaError | None]]) -> None:
-        for report, error in reports:
-            report.set_result(error)
+    def _resolve(self, reports: Sequence[tuple[Reported, KafkaError | None]]) -> None:
+        for reported, error in reports:
+            reported(error)
             self._refusal = None if error is None else self._refusal
 
-    def _give_up(self, answers: Sequence["asyncio.Future[bool]"]) -> None:
-        for answer in answers:
-            if not answer.done():
+    def _give_up(self, event_ids: Sequence[str]) -> None:
+        for event_id in event_ids:
+            if event_id in self._in_flight:
                 self._broker_away = True
-                answer.set_result(False)
+                self._answer(event_id, sent=False)
+                self._in_flight[event_id] = None
 
-    def _published(self, event: Event, report: Report) -> None:
-        self._broker_away = report.result() is not None
-        answer = self._in_flight.pop(event.id, None)
-        if answer is not None and not answer.done():
-            answer.set_result(not self._broker_away)
+    def _published(self, event: Event, error: KafkaError | None) -> None:
+        self._broker_away = error is not None
+        self._answer(event.id, sent=error is None)
+        self._in_flight.pop(event.id, None)
         if self._broker_away or len(self._acked) >= MAX_ACKED:
             return
         self._acked[event.id] = event.copy
         if self._deleting is None or self._deleting.done():
             self._deleting = self._loop.create_task(self._delete())
+
+    def _answer(self, event_id: str, *, sent: bool) -> None:
+        for answer in self._in_flight.get(event_id) or ():
+            if not answer.done():  # its caller may have left
+                answer.set_result(sent)
 
     async def _delete(self) -> None:
         while self._acked:
