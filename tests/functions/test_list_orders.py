@@ -309,7 +309,14 @@ async def test_a_parameter_that_is_given_twice_is_refused_and_named(query: str) 
     ]
 
 
-@pytest.mark.parametrize("path", ["/order/", "/order", "/order/a/b", "/orders/", "/"])
+async def test_the_path_of_new_orders_says_what_it_takes_and_where_the_list_is() -> None:
+    response = await client_of("list_orders").get("/order")
+
+    assert (response.status_code, response.headers["allow"]) == (405, "POST")
+    assert response.json()["detail"] == "use POST; the list is at /orders"
+
+
+@pytest.mark.parametrize("path", ["/order/", "/order/a/b", "/orders/", "/"])
 async def test_another_path_is_not_found(path: str) -> None:
     assert (await get(path)).status_code == 404
 
