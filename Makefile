@@ -8,7 +8,7 @@ TESTS_AT_ONCE ?= 4
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo test lint check bench chaos fuzz contracts vulnerabilities sbom
+.PHONY: help install up demo test lint check bench chaos fuzz contracts secrets vulnerabilities sbom
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 24
@@ -45,6 +45,9 @@ bench: $(INSTALLED) ## speed, as ratios measured side by side; ARGS=gateway, aud
 
 contracts: $(INSTALLED) ## infra/contracts from the models; refuses what breaks callers (ARGS=--breaking)
 	@$(RUN) -m orderflow_cli contracts $(ARGS)
+
+secrets: $(INSTALLED) ## random passwords and keys for docker-compose.yml, kept where they are there
+	@$(RUN) -m orderflow_cli secrets $(ARGS)
 
 vulnerabilities: $(INSTALLED) ## known vulnerabilities of what is installed; if not checked: error 3
 	@$(RUN) .ci/vulnerabilities.py

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import orjson
@@ -29,9 +30,10 @@ from orderflow_cli.commands.contracts import contracts_command
 from orderflow_cli.commands.dead_letters import app as dead_letters
 from orderflow_cli.commands.explain import explain_command
 from orderflow_cli.commands.retry import retry_command
+from orderflow_cli.commands.secrets import secrets_command
 from orderflow_cli.database import open_database
 from orderflow_cli.demo.run import demo as run_demo
-from orderflow_cli.development_tokens import DevelopmentIssuer
+from orderflow_cli.development_tokens import DevelopmentIssuer, shared_secret, shared_secret_token
 from orderflow_cli.options import DATA, AsJson, Data, Kafka, Port, Postgres, Project
 from orderflow_cli.output import say, say_json, say_table
 from orderflow_cli.postgres.server import SUPERUSER
@@ -85,11 +87,34 @@ def token(
     ] = False,
     data: Data = DATA,
 ) -> None:
-    """Print a token for the stack that was started with --auth in this folder."""
+    """Print a token for the stack that was started with --auth in this folder.
+
+    In containers, where ORDERFLOW_JWT_SECRET says how functions check tokens, one for those.
+    """
+    if (shared := shared_secret()) is not None:
+        say(shared_secret_token(shared, subject, scope.split(), expires_in_s=expires_in))
+        return
     issuer = DevelopmentIssuer(data.absolute())
     if new_key:
         issuer.new_key()
     say(issuer.token(subject, scope.split(), expires_in_s=expires_in))
+
+
+@app.command()
+def secrets(
+    project: Project = None,
+    folder: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Else infra/docker/secrets.")
+    ] = None,
+    server: Annotated[
+        str, typer.Option(metavar="HOST:PORT/NAME", help="Where PostgreSQL is.")
+    ] = "postgres:5432/orderflow",
+) -> None:
+    """Make the passwords and keys that docker-compose.yml names, at random. Keeps what is there."""
+    root = project_folder(project)
+    folder = folder or root / "infra" / "docker" / "secrets"
+    made = secrets_command(folder, grants_of(root), server=server)
+    say(*([f"made {name}" for name in made] or ["nothing to make"]))
 
 
 @app.command()

@@ -24,7 +24,8 @@ from cryptography.hazmat.primitives.serialization import (
 from jwt.algorithms import OKPAlgorithm
 
 from orderflow.auth.caller import SCOPES
-from orderflow.errors import ConfigurationError
+from orderflow.config import TokenSettings, read
+from orderflow.errors import ConfigurationError, MissingSetting
 from orderflow.ids import uuid7
 
 ISSUER, AUDIENCE = "orderflow-up", "orderflow"
@@ -66,9 +67,9 @@ class Senders(NamedTuple):
     token: str
 
 
-def new_senders() -> Senders:
-    """Return these for one run of a stack, made of a secret that nothing else knows."""
-    secret = secrets.token_urlsafe(32)
+def new_senders(secret: str | None = None) -> Senders:
+    """Return these made of a secret, or, for one run of a stack, of one that nothing else knows."""
+    secret = secret or secrets.token_urlsafe(32)
     claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": SENDER, "exp": time.time() + SENDER_TOKEN_S}
     settings = {
         "ORDERFLOW_EVENTS_AUTH": "jwt",
@@ -122,19 +123,43 @@ class DevelopmentIssuer:
 
     def token(self, subject: str, scopes: Iterable[str], *, expires_in_s: int) -> str:
         """Return a token; raises `ConfigurationError`."""
-        if unknown := sorted(set(scopes) - SCOPES):
-            known = ", ".join(sorted(SCOPES))
-            raise ConfigurationError(f"there is no scope {unknown[0]}; there are {known}")
         if not self._keys():
             start = "start it once with `orderflow up --auth`, or give --data"
             raise ConfigurationError(f"the stack in {self._folder.parent} has no keys: {start}")
-        path, now = self._keys()[-1], int(time.time())
-        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "scope": " ".join(scopes)}
-        times = {"iat": now, "exp": now + expires_in_s}
-        return jwt.encode(claims | times, path.read_bytes(), "EdDSA", headers={"kid": path.stem})
+        path = self._keys()[-1]
+        claims = _claims(ISSUER, AUDIENCE, subject, scopes, expires_in_s)
+        return jwt.encode(claims, path.read_bytes(), "EdDSA", headers={"kid": path.stem})
 
     def _keys(self) -> list[Path]:
         return sorted(self._folder.glob("*.pem"))  # their names begin with their time
+
+
+def shared_secret() -> TokenSettings | None:
+    """Return whose tokens functions take, if the environment says so and holds their secret."""
+    try:
+        told = read(TokenSettings, "ORDERFLOW_")
+    except MissingSetting:
+        return None
+    return told if told.jwt_secret.get_secret_value() else None
+
+
+def shared_secret_token(
+    issuer: TokenSettings, subject: str, scopes: Iterable[str], *, expires_in_s: int
+) -> str:
+    """Return a token signed with the secret that functions share; raises `ConfigurationError`."""
+    claims = _claims(issuer.jwt_issuer, issuer.jwt_audience, subject, scopes, expires_in_s)
+    return jwt.encode(claims, issuer.jwt_secret.get_secret_value(), "HS256")
+
+
+def _claims(
+    issuer: str, audience: str, subject: str, scopes: Iterable[str], expires_in_s: int
+) -> dict[str, str | int]:
+    if unknown := sorted(set(scopes) - SCOPES):
+        known = ", ".join(sorted(SCOPES))
+        raise ConfigurationError(f"there is no scope {unknown[0]}; there are {known}")
+    now = int(time.time())
+    claims: dict[str, str | int] = {"iss": issuer, "aud": audience, "sub": subject}
+    return claims | {"scope": " ".join(scopes), "iat": now, "exp": now + expires_in_s}
 
 
 def _public(path: Path) -> dict[str, str]:

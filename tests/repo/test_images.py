@@ -10,6 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from knative_local.manifests.loader import load_manifests
+from knative_local.supervisor.spec import program
 from tests.support.imported import OURS, listed, normal
 
 ROOT = Path(__file__).parents[2]
@@ -114,3 +115,12 @@ def test_an_image_runs_as_nobody_from_a_pinned_base() -> None:
     assert re.search(r"^ARG PYTHON=3\.\d+$", DOCKERFILE, re.M)
     assert re.findall(r"^USER (\S+)", DOCKERFILE, re.M) == ["65532:65532"]
     assert not re.findall(r"^ENTRYPOINT (?!\[)", DOCKERFILE, re.M), "a shell would keep SIGTERM"
+
+
+def test_a_linter_has_nothing_to_say_of_the_dockerfile() -> None:
+    command = [program("hadolint"), "--no-color", str(ROOT / "infra/docker/Dockerfile")]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.stdout == ""
+    assert done.returncode == 0, done.stderr
