@@ -40,7 +40,7 @@ chaos: $(INSTALLED) ## 100 faults at random under load, on both brokers (ARGS="-
 fuzz: $(INSTALLED) ## ten minutes of calls that the contract allows or forbids (ARGS="--seconds 60 --seed 7")
 	@$(RUN) -m tests.fuzz $(ARGS)
 
-bench: $(INSTALLED) ## speed, as ratios measured side by side; ARGS=gateway, audit or auth: of that
+bench: $(INSTALLED) ## speed, as ratios measured side by side; ARGS=gateway, audit, auth or sizing: of that
 	@$(RUN) -m tests.bench $(ARGS)
 
 contracts: $(INSTALLED) ## infra/contracts from the models; refuses what breaks callers (ARGS=--breaking)

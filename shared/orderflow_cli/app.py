@@ -141,9 +141,9 @@ def demo() -> None:
 def migrate(data: Data = DATA, project: Project = None, postgres: Postgres = None) -> None:
     """Bring the database to this version's schema and roles. Safe to run twice.
 
-    Each function gets a role with the rights that its grants.sql names, without a password: give
-    it one, and the function's Secret a URL with both. The URL's user needs CREATEROLE for that, and
-    the schema's ownership; without, all functions have to use a URL of one user.
+    Each function gets a role with the rights that its grants.sql names. Its password follows from
+    that of the URL, each time; if the URL has none, give the role one yourself. The URL's user
+    needs CREATEROLE, and the schema's ownership; without, all functions have to use one user's URL.
     """
     url = database_address(data, postgres, role=SUPERUSER)
     applied = migrations.migrate(url)

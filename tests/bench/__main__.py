@@ -21,7 +21,7 @@ from orderflow_cli.project import CHECKOUT as ROOT
 from orderflow_cli.project import MANIFESTS
 from orderflow_cli.stack import WITHOUT_TOKENS
 from orderflow_cli.topics import create_topics
-from tests.bench import audit, auth
+from tests.bench import audit, auth, sizing
 from tests.bench.calling import function, gateway, http_rates, process
 from tests.bench.overload import overload_table
 from tests.support.brokers import embedded_broker
@@ -54,9 +54,10 @@ def events_per_s(argv: Sequence[str], left: Callable[[], int]) -> float:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Measure, and print the table; `gateway` only its share, `audit` or `auth` these instead."""
-    if arguments in (["audit"], ["auth"]):
-        (audit if arguments == ["audit"] else auth).main()
+    """Measure, and print the table; `gateway` only its share, the names below these instead."""
+    apart = {"audit": audit.main, "auth": auth.main, "sizing": sizing.main}
+    if len(arguments) == 1 and arguments[0] in apart:
+        apart[arguments[0]]()
         return
     only_gateway = arguments == ["gateway"]
     console = Console()

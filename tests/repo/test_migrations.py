@@ -16,8 +16,7 @@ CONTRACTS: dict[str, str] = {}
 
 BREAKING = re.compile(
     r"\bRENAME\b|\bDROP (?!CONSTRAINT\b|NOT NULL\b|DEFAULT\b)|\bTRUNCATE\b|\b(SET DATA )?TYPE\b"
-    r"|\bSET NOT NULL\b|\bADD COLUMN\b(?![^,;]*\b(DEFAULT|GENERATED)\b)[^,;]*\bNOT NULL\b",
-    re.IGNORECASE,
+    r"|\bSET NOT NULL\b|\bADD COLUMN\b(?![^,;]*\b(DEFAULT|GENERATED)\b)[^,;]*\bNOT NULL\b"
 )
 
 
