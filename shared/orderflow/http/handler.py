@@ -7,27 +7,26 @@ turns errors into RFC 9457 problems, and one log line a call.
 import logging
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
-from functools import partial
 from typing import Any, cast
 
 import functions_framework.aio
 import orjson
 from gunicorn.config import ControlSocketDisable
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from orderflow.auth.authentication import Authentication, anonymous
 from orderflow.auth.caller import Scope, caller_of
 from orderflow.database.connection import Connection
-from orderflow.errors import ConfigurationError, Later, MethodNotAllowed, NotFound, OrderFlowError
+from orderflow.errors import ConfigurationError, Later, MethodNotAllowed, OrderFlowError
 from orderflow.http.path import segments_of
 from orderflow.logs import begin_log_fields, bind_log_fields, logger
 from orderflow.resources import resources
 from orderflow.server.admission import raise_open_file_limit
+from orderflow.server.application import Application
 from orderflow.server.graceful_shutdown import stopping
 from orderflow.server.startup import lifespan_of
 
@@ -38,6 +37,7 @@ HEALTH_PATHS = (("healthz",), READY_PATH)
 MAX_PATH = 256  # characters of a path in a log line
 
 _log_level: ContextVar[int] = ContextVar("log_level")
+_applications: dict[str, Application] = {}  # by function: a file may have several
 
 
 def http(
@@ -85,24 +85,17 @@ def serve(
             raise MethodNotAllowed(methods)
         return await handler(request)
 
-    not_routed = handle_errors(name, partial(_not_routed, methods))
-    # The framework makes its application without a lifespan, and has no other way to give it one;
-    # nor one to switch off gunicorn's control socket, which all functions of a user would share.
+    answer = handle_errors(name, routed)
+    # The framework has no option for its application, nor one to switch off gunicorn's control
+    # socket, which all functions of a user would share.
     ControlSocketDisable.default = True
-    cast(Any, functions_framework.aio).Starlette = partial(
-        Starlette,
-        lifespan=lifespan_of(name, who),
-        exception_handlers={HTTPException: cast(Any, not_routed)},
-    )
-    return cast(Handler, functions_framework.aio.http(handle_errors(name, routed)))
+    _applications[name] = Application(answer, lifespan_of(name, who))
+    cast(Any, functions_framework.aio).Starlette = _application
+    return cast(Handler, functions_framework.aio.http(answer))
 
 
-async def _not_routed(methods: tuple[str, ...], request: Request) -> Response:
-    # The framework's routes lack the methods that nobody has, and paths with a line break.
-    segments_of(request)
-    if request.method not in methods:
-        raise MethodNotAllowed(methods)
-    raise NotFound("no such path")
+def _application(routes: Sequence[Route], **_: object) -> Application:
+    return _applications[routes[0].name]
 
 
 def handle_errors(name: str, handler: Handler) -> Handler:
