@@ -43,9 +43,8 @@ class Write(NamedTuple):
     seconds: float
 
 
-def main(orders: int = ORDERS) -> None:
+def main(console: Console, orders: int = ORDERS) -> None:
     """Make the orders, audit while others write, and print the figures."""
-    console = Console()
     with tempfile.TemporaryDirectory() as folder, embedded_postgres(Path(folder)) as url:
         migrate(url)
         with closing(Connection(url, answer_timeout_s=600)) as connection:

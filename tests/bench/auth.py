@@ -1,24 +1,17 @@
 """What it costs to ask callers for tokens: create_order with and without, side by side."""
 
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from itertools import count as counting
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from orderflow.database.migrate import migrate
 from orderflow_cli.project import CHECKOUT as ROOT
-from orderflow_cli.stack import WITHOUT_TOKENS
-from orderflow_cli.topics import create_topics
 from tests.bench.calling import function, http_rates
-from tests.support.brokers import embedded_broker
+from tests.bench.servers import ours, servers
 from tests.support.issuer import AUDIENCE, ISSUER, key_server, make_token
-from tests.support.server_process import embedded_postgres
 
 CALLERS = 100  # with a token each, which they show again and again, as callers do
 
@@ -41,9 +34,8 @@ def new(count: int) -> Sequence[str]:
     return [make_token(sub=f"caller-{next(_numbers)}") for _ in range(count)]
 
 
-def main() -> None:
+def main(console: Console) -> None:
     """Measure, and print the table."""
-    console = Console()
     with ExitStack() as running:
         plain, of_few, of_new = running.enter_context(three_functions())
         urls = {"no token": plain, "a token of few": of_few, "a new token each": of_new}
@@ -51,7 +43,7 @@ def main() -> None:
         rates = http_rates(console, urls, tokens)
     table = Table("create_order", "calls/s", "ratio", title="medians of rounds that took turns")
     for name, rate in rates.items():
-        table.add_row(name, f"{rate:,.0f}", f"{rate / rates['no token']:.3f}")
+        table.add_row(name, rate.range(), f"{rate.median / rates['no token'].median:.3f}")
     console.print(table)
 
 
@@ -62,19 +54,14 @@ def three_functions() -> Iterator[tuple[str, str, str]]:
     These have callers of their own: who remembers thousands of tokens has more to look after.
     """
     with ExitStack() as running:
-        folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
-        database_url = running.enter_context(embedded_postgres(folder))
-        servers = running.enter_context(embedded_broker())
-        os.environ |= {"DATABASE_URL": database_url, "KAFKA_BOOTSTRAP_SERVERS": servers}
-        migrate(database_url)
-        create_topics(servers)
+        running.enter_context(servers())
         told = {
+            "ORDERFLOW_AUTH": "jwt",
             "ORDERFLOW_JWT_ISSUER": ISSUER,
             "ORDERFLOW_JWT_AUDIENCE": AUDIENCE,
             "ORDERFLOW_JWT_JWKS_URL": running.enter_context(key_server()).url,
         }
-        functions = ROOT / "functions"
-        plain = function(functions, "create_order", "--asgi", **WITHOUT_TOKENS)
-        guarded = [function(functions, "create_order", "--asgi", **told) for _ in range(2)]
+        plain = running.enter_context(ours())
+        guarded = [function(ROOT / "functions", "create_order", "--asgi", **told) for _ in range(2)]
         of_few, of_new = map(running.enter_context, guarded)
-        yield running.enter_context(plain), of_few, of_new
+        yield plain, of_few, of_new

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import uvloop
+from rich.console import Console
 from rich.table import Table
 
 from orderflow.server.admission import MAX_WAITING, raise_open_file_limit
+from tests.bench.servers import ours, servers
 from tests.support.callers import Tally, burst
 
 TIMES = (1, 3)
@@ -15,15 +17,16 @@ TURNS = 3  # of each, one after the other; the median of so many
 REST_S = 1.0  # in between, for what the last turn left
 
 
-def overload_table(url: str) -> Table:
-    """Let the crowds place orders at `url` in turns; return what became of them."""
+def main(console: Console) -> None:
+    """Let the crowds place orders in turns; print what became of them."""
     raise_open_file_limit()
-    tallies = uvloop.run(crowds(urlsplit(url).port or 80))
+    with servers(), ours() as url:
+        tallies = uvloop.run(crowds(urlsplit(url).port or 80))
     shown = Table("callers", "served", "p50 s", "p99 s", "refused", "p99 s", title="all at once")
     for times in TIMES:
         turns = sorted(tallies[times], key=lambda tally: tally.percentile("201", 99))
         shown.add_row(f"{times * MAX_WAITING:,}", *figures(turns))
-    return shown
+    console.print(shown)
 
 
 async def crowds(port: int) -> dict[int, list[Tally]]:

@@ -29,12 +29,12 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 SIZES = statement(__file__, "sizing.sql")
 
 
-def main() -> None:
+def main(console: Console) -> None:
     """Measure, and print the table."""
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder, "data")
         with open_shop(data, options=["--project", str(ROOT)]) as shop:
-            Console().print(table(costs(shop)))
+            console.print(table(costs(shop)))
 
 
 def costs(shop: Shop) -> dict[str, float]:
