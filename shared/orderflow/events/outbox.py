@@ -30,7 +30,7 @@ MAX_UNSENT = 10_000  # messages held while the broker is away; beyond it the rel
 MAX_ACKED = 10_000  # ids held while the database is away; beyond it they are published twice
 DELETE_AFTER_S = 0.1  # one deletion for what is acknowledged in this time
 FLUSH_TICK_S = 0.01  # how often a process that leaves looks whether it may
-GATHER_REPORTS_S = 0.001  # waking the event loop once for many reports leaves it to its callers
+GATHER_REPORTS_S = 0.0003  # waking the event loop once for many reports leaves it to its callers
 RELAY_BATCH = 500  # events a claim, so that publishing one ends well within the claim's 15 s
 
 _PRODUCER = {
@@ -41,7 +41,7 @@ _PRODUCER = {
     "enable.idempotence": False,
     "max.in.flight.requests.per.connection": 1,
     "acks": "all",
-    "linger.ms": 1,  # group commit has gathered already
+    "linger.ms": 0,  # group commit has gathered already
     "message.max.bytes": 2_000_000,  # no less than a dead letter; the broker has its own limit
     "message.timeout.ms": 5_000,  # the relay tries again; a stale queue would only send twice
     "socket.keepalive.enable": True,

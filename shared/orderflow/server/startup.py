@@ -8,6 +8,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from orderflow.errors import ConfigurationError
 from orderflow.server.graceful_shutdown import lifespan
 
+# After so long a busy event loop lets the threads of the database and of Kafka's reports have the
+# interpreter. Python's own 5 ms are longer than a transaction, and cost a tenth of the throughput.
+SWITCH_INTERVAL_S = 0.0005
 WORKER_BOOT_ERROR = 3  # gunicorn's exit status for a worker that another one wouldn't help
 
 
@@ -28,6 +31,7 @@ def lifespan_of(
             sys.stderr.write(f"{name}: {error}\n")
             sys.stderr.flush()
             os._exit(WORKER_BOOT_ERROR)
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         async with lifespan(app):
             yield
 
