@@ -20,6 +20,7 @@ Document = dict[str, Any]
 BASE = load_manifests([KNATIVE / "base"])
 OVERLAYS = ["kind", "production"]
 FOLDERS = ["base", *(f"overlays/{name}{part}" for name in OVERLAYS for part in ("", "/jobs"))]
+RENDERED = [*FOLDERS, "overlays/kind-dev", "overlays/kind/servers"]
 # CRDs and the check of them, which are beside a checkout in CI.
 CHECK = ROOT.parent / "shared" / "bin" / "check-manifests"
 MAX_CONNECTIONS = 97  # of PostgreSQL as it comes: 100, and three kept for its superuser
@@ -61,7 +62,7 @@ def values_of(part: Any, key: str) -> Iterator[Any]:
 
 
 def test_all_of_it_renders_to_what_the_schemas_take() -> None:
-    text = "\n---\n".join(rendered_text(f"knative/{folder}") for folder in FOLDERS)
+    text = "\n---\n".join(rendered_text(f"knative/{folder}") for folder in RENDERED)
     if not CHECK.exists():
         pytest.skip("no schemas of Knative beside this checkout")
 
@@ -215,5 +216,5 @@ def test_the_secrets_of_production_are_listed() -> None:
 
 
 def test_no_secret_is_in_a_file() -> None:
-    for folder in FOLDERS:
+    for folder in RENDERED:
         assert not named(rendered(f"knative/{folder}"), "", "Secret")
