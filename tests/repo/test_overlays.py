@@ -20,7 +20,10 @@ Document = dict[str, Any]
 BASE = load_manifests([KNATIVE / "base"])
 OVERLAYS = ["kind", "production"]
 FOLDERS = ["base", *(f"overlays/{name}{part}" for name in OVERLAYS for part in ("", "/jobs"))]
-RENDERED = [*FOLDERS, "overlays/kind-dev", "overlays/kind/servers"]
+RENDERED = [
+    *(f"knative/{folder}" for folder in (*FOLDERS, "overlays/kind-dev", "overlays/kind/servers")),
+    *("openfaas", "openfaas/jobs"),
+]
 # CRDs and the check of them, which are beside a checkout in CI.
 CHECK = ROOT.parent / "shared" / "bin" / "check-manifests"
 MAX_CONNECTIONS = 97  # of PostgreSQL as it comes: 100, and three kept for its superuser
@@ -62,7 +65,7 @@ def values_of(part: Any, key: str) -> Iterator[Any]:
 
 
 def test_all_of_it_renders_to_what_the_schemas_take() -> None:
-    text = "\n---\n".join(rendered_text(f"knative/{folder}") for folder in RENDERED)
+    text = "\n---\n".join(rendered_text(folder) for folder in RENDERED)
     if not CHECK.exists():
         pytest.skip("no schemas of Knative beside this checkout")
 
@@ -85,17 +88,17 @@ def test_every_file_of_the_base_is_in_it() -> None:
     assert set(generated["files"]) <= there
 
 
-def test_the_gateway_reads_the_routes_and_the_functions_that_they_lead_to(tmp_path: Path) -> None:
+def test_the_gateway_reads_the_routes_sources_and_functions_of_the_base(tmp_path: Path) -> None:
     maps = named(rendered("knative/overlays/kind"), "", "ConfigMap")
-    ((name, manifests),) = [item for item in maps.items() if item[0].startswith("gateway-")]
+    ((name, manifests),) = [item for item in maps.items() if item[0].startswith("manifests-")]
     for file, text in manifests["data"].items():
         (tmp_path / file).write_text(text)
 
     read = load_manifests([tmp_path])
 
     assert read.routes == BASE.routes
-    routed = {r.backend_refs[0].name for route in read.routes for r in route.spec.rules}
-    assert {service.name for service in read.services} == routed
+    assert (read.kafka_sources, read.ping_sources) == (BASE.kafka_sources, BASE.ping_sources)
+    assert read.services == BASE.services
     deployment = named(rendered("knative/overlays/kind"), "apps", "Deployment")["gateway"]
     assert {"name": name} in list(values_of(deployment, "configMap"))
 
@@ -217,4 +220,4 @@ def test_the_secrets_of_production_are_listed() -> None:
 
 def test_no_secret_is_in_a_file() -> None:
     for folder in RENDERED:
-        assert not named(rendered(f"knative/{folder}"), "", "Secret")
+        assert not named(rendered(folder), "", "Secret")
