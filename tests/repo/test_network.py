@@ -117,6 +117,14 @@ def test_functions_that_publish_have_a_user_that_only_writes() -> None:
         assert {topic for _, topic, _ in allowed} <= set(TOPICS)
 
 
+def test_the_job_that_makes_topics_may_do_nothing_else() -> None:
+    topics = {t for source in LOADED.kafka_sources for t in source.spec.topics} | set(TOPICS)
+
+    assert rights("jobs.yaml") == {
+        "topics": {("topic", topic, op) for topic in topics for op in ("Create", "Describe")}
+    }
+
+
 def test_each_source_has_a_user_that_reads_its_topics_as_its_group() -> None:
     users = rights("sources.yaml")
 
