@@ -9,19 +9,12 @@ and leaves out the others. A test takes part by asking for `broker_kind`, by wha
 between; one that is marked `any_broker` needs a broker, but what it shows is not of it.
 """
 
-import gc
 import shutil
-import warnings
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from functools import cache
+from contextlib import contextmanager
 from typing import Any
 
-import docker
 import pytest
-from docker.errors import DockerException
-from testcontainers.community.kafka import KafkaContainer
-from testcontainers.community.postgres import PostgresContainer
 
 from knative_local.ports import LOOPBACK
 from orderflow import config
@@ -29,11 +22,15 @@ from orderflow.database.migrate import migrate
 from orderflow.resources import resources
 from orderflow_cli.stack import WITHOUT_TOKENS
 from tests.support.brokers import KINDS, Broker, OpenBroker
+from tests.support.containers import (
+    KAFKA_IMAGE,
+    POSTGRES_IMAGE,
+    engine_answers,
+    kafka_container,
+    postgres_container,
+)
 from tests.support.scheduling import ByWhatIsShared
 from tests.support.server_process import embedded_postgres
-
-POSTGRES_IMAGE = "postgres:18"
-KAFKA_IMAGE = "confluentinc/cp-kafka:8.1.0"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -98,29 +95,15 @@ def in_containers(config: pytest.Config) -> bool:
     return config.getoption("--servers") == "containers" and engine_answers()
 
 
-@cache
-def engine_answers() -> bool:
-    """Whether a Docker engine runs. Its client leaves a socket behind where none does."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        try:
-            with closing(docker.from_env(timeout=2)) as engine:
-                return bool(engine.ping())
-        except DockerException:
-            return False
-        finally:
-            gc.collect()
-
-
 @pytest.fixture(scope="session")
 def postgres(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """The URL of a migrated database."""
     if in_containers(request.config):
-        with PostgresContainer(POSTGRES_IMAGE, driver=None) as container:
-            migrate(container.get_connection_url())
-            yield container.get_connection_url()
+        with postgres_container() as url:
+            migrate(url)
+            yield url
         return
     with embedded_postgres(tmp_path_factory.mktemp("postgres")) as url:
         migrate(url)
@@ -153,8 +136,8 @@ def open_broker(broker_kind: type[Broker], tmp_path_factory: pytest.TempPathFact
 def broker(request: pytest.FixtureRequest, open_broker: OpenBroker) -> Iterator[str]:
     """The address of a broker, as `host:port`, that no test takes away."""
     if in_containers(request.config) and not on_apache(request.config):
-        with KafkaContainer(KAFKA_IMAGE) as container:
-            yield container.get_bootstrap_server()
+        with kafka_container() as address:
+            yield address
         return
     with open_broker() as shared:
         yield shared.address
