@@ -92,7 +92,9 @@ def test_a_function_under_development_starts_anew_and_ends_when_told(tmp_path: P
     program = tmp_path / "functions-framework"
     program.write_text(FUNCTIONS_FRAMEWORK)
     program.chmod(0o755)
-    script = script.replace("/tmp/app", f"{tmp_path}/app").replace("/app/.", f"{tmp_path}/image/.")
+    script = script.replace("/tmp/app", f"{tmp_path}/app").replace(
+        "cp -r /app ", f"cp -r {tmp_path}/image "
+    )
     log = tmp_path / "log"
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "LOG": str(log)}
     with subprocess.Popen([*command, script], env=environment, cwd=tmp_path) as shell:
