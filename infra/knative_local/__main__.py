@@ -13,7 +13,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 
-from knative_local.child import exit_status, pair
+from knative_local.child import LIKE_KNATIVE, exit_status, pair
 from knative_local.elsewhere import run_gateway, run_sources
 from knative_local.invoke import EVENT_TYPE, invoke
 from knative_local.ports import LOOPBACK
@@ -52,6 +52,7 @@ def _add_run(parser: ArgumentParser) -> None:
     env = "a variable for the Services whose manifest names it; may be given several times"
     add("--env", type=pair, action="append", default=[], metavar="NAME=VALUE", help=env)
     add("--watch", action="store_true", help="restart a function when a file of its folder changes")
+    add("--like-knative", action="store_true", help=LIKE_KNATIVE)
     shown = "readable lines, or one JSON object a line; the files keep what was printed"
     add("--log-format", choices=["people", "json"], default="people", help=shown)
     _add_data(parser)

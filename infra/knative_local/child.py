@@ -14,6 +14,10 @@ from knative_local.manifests.base import Resource
 from knative_local.printable import printable
 
 REFUSED = 2  # exit status for what the user can put right, as of any command line
+LIKE_KNATIVE = (
+    "stop KafkaSources as Knative's dispatcher stops: without a last commit and without leaving "
+    "the group, so that events come twice, and a successor waits until the session has timed out"
+)
 GATEWAY_DRAIN_S = 30.0  # for answers under way when the gateway is asked to stop
 SOURCE_READY = "source.ready"  # what a KafkaSource logs once it polls
 SOURCE_MODULES = {
@@ -31,11 +35,20 @@ def gateway_command(
 
 
 def source_command(
-    manifests: Sequence[Path], source: Resource, kafka: str | None, resolve: Mapping[str, str]
+    manifests: Sequence[Path],
+    source: Resource,
+    kafka: str | None,
+    resolve: Mapping[str, str],
+    *,
+    like_knative: bool = False,
 ) -> list[str]:
-    """The command that runs one source; `kafka` replaces its manifest's bootstrap servers."""
+    """The command that runs one source; `kafka` replaces its manifest's bootstrap servers.
+
+    `like_knative` is of KafkaSources only.
+    """
     options = ["--name", f"{source.namespace}/{source.name}"]
     options += ["--kafka", kafka] if kafka else []
+    options += ["--like-knative"] if like_knative else []
     return _command(SOURCE_MODULES[source.kind], manifests, resolve, options)
 
 

@@ -39,6 +39,7 @@ async def run(given: argparse.Namespace) -> None:
         overrides=told | dict(given.env),
         watch=given.watch,
         token=own_token(),
+        like_knative=given.like_knative,
     )
     http = [runtime.services(), runtime.gateway()]
     if away:
@@ -51,12 +52,9 @@ async def run(given: argparse.Namespace) -> None:
 
         async def start() -> None:
             await supervisor.start(len(http))
-            if given.log_format == "json":
-                ready = {"component": "knative-local", "event": "ready"}
-                sys.stdout.write(orjson.dumps({**ready, "services": runtime.addresses}).decode())
-            else:
-                sys.stdout.write(banner(runtime, given.data))
-            sys.stdout.write("\n")
+            as_json = given.log_format == "json"
+            told = _ready(runtime) if as_json else banner(runtime, given.data)
+            sys.stdout.write(told + "\n")
             sys.stdout.flush()
             await supervisor.start()
 
@@ -72,6 +70,11 @@ async def _unreachable(manifests: Manifests) -> set[str]:
 def _reached(servers: str) -> bool:
     places = (server.rpartition(":") for server in servers.split(","))
     return any(p.isdigit() and accepts(int(p), REACHED_WITHIN_S, host) for host, _, p in places)
+
+
+def _ready(runtime: Runtime) -> str:
+    told = {"component": "knative-local", "event": "ready", "services": runtime.addresses}
+    return orjson.dumps(told).decode()
 
 
 def banner(runtime: Runtime, data: Path) -> str:

@@ -36,7 +36,8 @@ class Runtime:
     servers of every KafkaSource, `stand_ins` those that are keys of it; commands of Services run
     in `project_root`. With `watch` a function restarts when its folder changes. The gateway serves
     the routes on `port`; where there are none, the Services themselves listen on it and the next.
-    With a `token`, sources send it along with each event for a Service.
+    With a `token`, sources send it along with each event for a Service. KafkaSources stop
+    `like_knative`'s, if asked to.
     """
 
     manifests: Manifests
@@ -50,6 +51,7 @@ class Runtime:
     own_overrides: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     watch: bool = False
     token: str = ""
+    like_knative: bool = False
     _ports: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -88,7 +90,13 @@ class Runtime:
             Command(
                 name=source.name,
                 kind="KafkaSource",
-                argv=source_command(self.paths, source, self.servers(source), self.addresses),
+                argv=source_command(
+                    self.paths,
+                    source,
+                    self.servers(source),
+                    self.addresses,
+                    like_knative=self.like_knative,
+                ),
                 env=env,
                 ready_line=f'"{SOURCE_READY}"'.encode(),
                 start_timeout_s=math.inf,

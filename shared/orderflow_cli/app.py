@@ -10,6 +10,7 @@ import typer
 from confluent_kafka import KafkaException
 from rich.console import Console
 
+from knative_local.child import LIKE_KNATIVE
 from knative_local.errors import LocalRuntimeError
 from knative_local.supervisor.output import LogFormat
 from orderflow.database import migrate as migrations
@@ -66,15 +67,16 @@ def up(
     auth: Annotated[
         bool, typer.Option("--auth", help="Ask callers for a token of `orderflow token`.")
     ] = False,
+    like_knative: Annotated[bool, typer.Option("--like-knative", help=LIKE_KNATIVE)] = False,
     log_format: Annotated[LogFormat, typer.Option(help="Readable lines, or JSON.")] = "people",
 ) -> None:
     """Run everything until Ctrl-C: PostgreSQL, broker, functions, triggers, gateway."""
     servers = {"postgres": postgres, "kafka": kafka}
-    choices = {"port": port, "project": project, "auth": auth, **servers}
+    choices = {"port": port, "project": project, "auth": auth, "watch": watch, **servers}
     # Where lines are JSON, what people read goes beside them.
     console = Console(stderr=log_format == "json")
-    serving = serve(data.absolute(), console, watch=watch, log_format=log_format, **choices)
-    asyncio.run(serving)
+    told = {"like_knative": like_knative, "log_format": log_format}
+    asyncio.run(serve(data.absolute(), console, **choices, **told))
 
 
 @app.command()

@@ -75,14 +75,16 @@ async def open_stack(
     kafka: str | None = None,
     watch: bool = False,
     auth: bool = False,
+    like_knative: bool = False,
     progress: Progress | None = None,
     log_format: LogFormat | None = None,
 ) -> AsyncIterator[Stack]:
     """Run a project during the block. `postgres` and `kafka` replace the embedded servers.
 
     With `watch` a function restarts when its folder changes, and with `auth` callers need a token
-    of `orderflow token`. What components print is shown only if there is a `log_format`. `data` is
-    absolute. Raises `ConfigurationError` or `LocalRuntimeError` for what the user can put right.
+    of `orderflow token`. KafkaSources stop `like_knative`'s, if asked to. What components print is
+    shown only if there is a `log_format`. `data` is absolute. Raises `ConfigurationError` or
+    `LocalRuntimeError` for what the user can put right.
     """
     project = project_folder(project)
     manifests = load_manifests([project / MANIFESTS])
@@ -105,6 +107,7 @@ async def open_stack(
             own_overrides=_own_urls(url, manifests) if own_roles else {},
             watch=watch,
             token=senders.token,
+            like_knative=like_knative,
         )
         for stage in (servers, *runtime.stages()):
             supervisor.add(*stage)

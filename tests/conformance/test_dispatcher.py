@@ -1,6 +1,7 @@
 """What the recordings do not show: restarts, rebalances, and partners that go away."""
 
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tests.support.waiting import eventually
 
 ARRIVES_WITHIN_S = 40.0
 REBALANCED_WITHIN_S = 40.0
+ENDED_BY_SIGTERM = 143  # what a JVM ends with, and a shell says
 OPEN = {"status": 200, "delay_ms": 2_000}  # an answer that is long in coming
 
 
@@ -106,6 +108,32 @@ def test_crash_loses_nothing(tmp_path: Path, broker: str, sink: Sink, topic: str
         wait_for_records(sink, topic, 1200)
 
     assert set(numbers_at(sink, topic)) == {f"{p}/{n}" for p in range(2) for n in range(600)}
+
+
+def test_abrupt_stop_brings_again_what_was_not_committed_and_loses_nothing(
+    tmp_path: Path, broker: str, sink: Sink, topic: str
+) -> None:
+    kafka = Kafka(broker)
+    kafka.create_topics({topic: 1})
+    manifest = write_manifest(tmp_path, topic, sink.base, broker)
+    with running_sources(manifest, like_knative=True) as [process]:
+        produce(broker, topic, range(1))
+        eventually(
+            lambda: kafka.committed(topic) == {"0": 1}, within_s=ARRIVES_WITHIN_S, what="a commit"
+        )
+        produce(broker, topic, range(1, 200))
+        wait_for_records(sink, topic, 200)
+        status = process.terminate()
+    committed = kafka.committed(topic)["0"]
+    produce(broker, topic, range(200, 300))
+
+    with running_sources(manifest, like_knative=True):
+        wait_for_records(sink, topic, 300)
+
+    assert status == ENDED_BY_SIGTERM
+    assert committed < 200
+    twice = {f"0/{n}": 2 for n in range(committed, 200)}
+    assert Counter(numbers_at(sink, topic)) == {f"0/{n}": 1 for n in range(300)} | twice
 
 
 @pytest.mark.parametrize("ordering", ["ordered", "unordered"])

@@ -48,12 +48,14 @@ def start_sources(
     kafka: str | None = None,
     resolve: Mapping[str, str] | None = None,
     token: str = "",
+    *,
+    like_knative: bool = False,
 ) -> list[SourceProcess]:
     """One process for each KafkaSource of a manifest file."""
     found = load_manifests([manifest]).kafka_sources
     return [
         SourceProcess(
-            source_command([manifest], source, kafka, resolve or {}),
+            source_command([manifest], source, kafka, resolve or {}, like_knative=like_knative),
             _log(manifest, source.name),
             token,
         )
@@ -101,9 +103,11 @@ def running_sources(
     kafka: str | None = None,
     resolve: Mapping[str, str] | None = None,
     token: str = "",
+    *,
+    like_knative: bool = False,
 ) -> Iterator[list[SourceProcess]]:
     """The processes of a manifest file, ready to deliver."""
-    processes = start_sources(manifest, kafka, resolve, token)
+    processes = start_sources(manifest, kafka, resolve, token, like_knative=like_knative)
     try:
         eventually(
             lambda: all(p.ready for p in processes),

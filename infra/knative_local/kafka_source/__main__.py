@@ -1,23 +1,39 @@
 """Runs one KafkaSource until SIGTERM: polls its topics and posts each record to its sink."""
 
 import asyncio
+import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import uvloop
 
-from knative_local.child import child_parser, exit_status, stop_event
+from knative_local.child import LIKE_KNATIVE, child_parser, exit_status, stop_event
 from knative_local.delivery.sender import Dispatcher, Sender
 from knative_local.delivery.sink import target
+from knative_local.kafka_source.consumer_config import consumer_settings
 from knative_local.kafka_source.dispatcher import SourceDispatcher, announce_ready
 from knative_local.manifests.loader import find, load_manifests
 from knative_local.manifests.sources import KafkaSource
 
+# What Knative's dispatcher was seen to do on SIGTERM, and what a JVM ends with.
+LEAVES_AFTER_S = 0.5
+ENDED_BY_SIGTERM = 143
+
 
 async def run(
-    source: KafkaSource, kafka: str | None, resolve: Mapping[str, str], stop: asyncio.Event
+    source: KafkaSource,
+    kafka: str | None,
+    resolve: Mapping[str, str],
+    stop: asyncio.Event,
+    *,
+    like_knative: bool = False,
 ) -> None:
-    """Run a source until `stop` is set; raises LocalRuntimeError when it can't go on."""
+    """Run a source until `stop` is set; raises LocalRuntimeError when it can't go on.
+
+    One that is `like_knative`'s is noticed to be dead as late as that.
+    """
     if source.spec.consumers == 0:  # Knative schedules nothing: paused
         announce_ready(source)
         await stop.wait()
@@ -28,7 +44,8 @@ async def run(
     if delivery.dead_letter_sink is not None:
         to = target(delivery.dead_letter_sink, namespace, resolve)
         dead = Sender(to, delivery, namespace)
-    await SourceDispatcher(source, Dispatcher(sink, dead), kafka).run(stop)
+    settings = consumer_settings(source, kafka, like_knative=like_knative)
+    await SourceDispatcher(source, Dispatcher(sink, dead), settings).run(stop)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,13 +53,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = child_parser("knative_local.kafka_source", str(__doc__))
     parser.add_argument("--name", required=True, metavar="NAMESPACE/NAME", help="which KafkaSource")
     parser.add_argument("--kafka", metavar="SERVERS", help="instead of the manifest's servers")
+    parser.add_argument("--like-knative", action="store_true", help=LIKE_KNATIVE)
     given = parser.parse_args(arguments)
 
     async def serve() -> None:
         source = find(load_manifests(given.manifest).kafka_sources, given.name)
-        await run(source, given.kafka, dict(given.resolve), stop_event())
+        stop, resolve = stop_event(), dict(given.resolve)
+        if given.like_knative:
+            _leave_abruptly()
+        await run(source, given.kafka, resolve, stop, like_knative=given.like_knative)
 
     return exit_status("knative_local.kafka_source", lambda: uvloop.run(serve()))
+
+
+def _leave_abruptly() -> None:
+    # Any other end of the process would let librdkafka leave the group.
+    loop = asyncio.get_running_loop()
+    leave = partial(loop.call_later, LEAVES_AFTER_S, os._exit, ENDED_BY_SIGTERM)
+    loop.add_signal_handler(signal.SIGTERM, leave)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from knative_local.manifests.sources import Delivery, KafkaSource
 # librdkafka refuses more than a day, where Kafka's Java client allows 2^31-1 ms.
 MAX_POLL_INTERVAL_MS = 86_400_000
 SESSION_TIMEOUT_MS = 6_000  # the least a broker allows by default; a dead member is gone sooner
+KNATIVE_SESSION_TIMEOUT_MS = 10_000
 PREFETCH_RECORDS = 2_000  # some forty polls; keeps memory small where a topic has a backlog
 FETCH_PAUSE_MS = 20  # until a full prefetch queue is looked at again (the default stalls for 1 s)
 METADATA_EVERY_MS = 2_000  # so that a missing topic is found soon after it appears
@@ -19,11 +20,17 @@ def max_poll_interval_ms(delivery: Delivery) -> int:
     waits = sum(wait_ms(delivery, retry) for retry in range(1, min(delivery.retry, 64) + 1))
     one_record = delivery.timeout_ms * (delivery.retry + 1) + waits + 1000 * delivery.retry
     longest = 2 * POLL_RECORDS * one_record
-    return max(SESSION_TIMEOUT_MS, min(longest, MAX_POLL_INTERVAL_MS))
+    return max(KNATIVE_SESSION_TIMEOUT_MS, min(longest, MAX_POLL_INTERVAL_MS))
 
 
-def consumer_settings(source: KafkaSource, servers: str | None) -> dict[str, Any]:
-    """Settings of Knative's source data plane, in librdkafka's words."""
+def consumer_settings(
+    source: KafkaSource, servers: str | None, *, like_knative: bool
+) -> dict[str, Any]:
+    """Settings of Knative's source data plane, in librdkafka's words.
+
+    Unless asked to be `like_knative`'s in that too, a member that died is noticed sooner.
+    """
+    session_ms = KNATIVE_SESSION_TIMEOUT_MS if like_knative else SESSION_TIMEOUT_MS
     return {
         "bootstrap.servers": servers or source.servers,
         "group.id": source.consumer_group,
@@ -34,8 +41,8 @@ def consumer_settings(source: KafkaSource, servers: str | None) -> dict[str, Any
         "isolation.level": "read_committed",
         "allow.auto.create.topics": True,
         "partition.assignment.strategy": "roundrobin",
-        "session.timeout.ms": SESSION_TIMEOUT_MS,
-        "heartbeat.interval.ms": SESSION_TIMEOUT_MS // 3,
+        "session.timeout.ms": session_ms,
+        "heartbeat.interval.ms": session_ms // 3,
         "max.poll.interval.ms": max_poll_interval_ms(source.spec.delivery),
         "max.partition.fetch.bytes": 65_536,
         "fetch.min.bytes": 1,

@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import suppress
-from typing import cast
+from typing import Any, cast
 
 from confluent_kafka import Message
 
@@ -13,7 +13,6 @@ from knative_local.delivery.sender import Dispatcher
 from knative_local.errors import LocalRuntimeError
 from knative_local.json_log import log
 from knative_local.kafka_source.consumer import KafkaReader
-from knative_local.kafka_source.consumer_config import consumer_settings
 from knative_local.kafka_source.in_flight import Item, Work
 from knative_local.kafka_source.offsets import Offsets, Partition
 from knative_local.manifests.sources import KafkaSource
@@ -28,14 +27,16 @@ CLOSE_WITHIN_S = 5.0  # for the last commit and for leaving the group
 class SourceDispatcher:
     """Consumes the topics of one source and posts every record, until `stop` is set."""
 
-    def __init__(self, source: KafkaSource, dispatcher: Dispatcher, servers: str | None) -> None:
+    def __init__(
+        self, source: KafkaSource, dispatcher: Dispatcher, consumer_settings: dict[str, Any]
+    ) -> None:
         self._source, self._dispatcher = source, dispatcher
         self._ordered = source.spec.ordering == "ordered"
         overrides = dict(source.spec.ce_overrides.extensions)
         self._rule = EventRule(source.namespace, source.name, source.key_type, overrides)
         self._work = Work(dispatcher.deliver, self._poll_again, ordered=self._ordered)
         self._reader = KafkaReader(
-            consumer_settings(source, servers),
+            consumer_settings,
             source.spec.topics,
             self,
             poll_s=ORDERED_POLL_S if self._ordered else UNORDERED_POLL_S,
