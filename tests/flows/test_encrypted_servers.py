@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from signal import SIGINT, SIGQUIT
+from tempfile import TemporaryDirectory
 
 import pytest
 from cloudevents.kafka import KafkaMessage
@@ -18,10 +19,10 @@ from orderflow.config import KafkaSecurity
 from orderflow.database.connection import Connection, StatementFault
 from orderflow.errors import DatabaseAway
 from orderflow.events.outbox import Outbox
-from orderflow_cli.postgres.privileges import as_user, give, named_user
+from orderflow_cli.postgres.privileges import as_user, named_user
 from orderflow_cli.topics import create_topics
 from tests.support.apache_kafka.command import lay_out, server_command
-from tests.support.certificates import Authority
+from tests.support.certificates import Authority, Certificate
 from tests.support.function_calls import database_away
 from tests.support.log_lines import log_lines
 from tests.support.server_process import running
@@ -58,39 +59,44 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @pytest.fixture(scope="module")
-def postgres_port(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+def postgres_port(authority: Authority) -> Iterator[int]:
     """A server that lets nobody in without TLS and a password."""
-    folder, port = tmp_path_factory.mktemp("postgres"), free_port()
-    data, secret, log = folder / "data", folder / "password", folder / "postgres.log"
+    # pytest's own folders are closed to the user that PostgreSQL runs as.
+    with TemporaryDirectory() as name:
+        folder, port = Path(name), free_port()
+        folder.chmod(0o755)
+        data, log = laid_out(folder, authority.issue(LOOPBACK)), folder / "postgres.log"
+        server = [program("postgres"), "-D", str(data), "-p", str(port), "-k", "", "-c", "ssl=on"]
+        server += ["-c", f"listen_addresses={LOOPBACK},{ELSEWHERE}"]
+        with running(
+            as_user(named_user(), server),
+            lambda: log.exists() and "ready to accept connections" in log.read_text(),
+            cwd=data,
+            log_path=log,
+            stop_signals=[SIGINT, SIGQUIT],
+        ):
+            yield port
+
+
+def laid_out(folder: Path, certificate: Certificate) -> Path:
+    """The data folder of a PostgreSQL with this certificate, whose superuser is `shop`."""
+    data, secret = folder / "data", folder / "password"
     secret.write_text(PASSWORD)
-    made = authority.issue(LOOPBACK)
     data.mkdir()
-    for path in (folder, *folder.parents[:2]):
-        path.chmod(0o755)
-    give(data, named_user())
-    os.chown(secret, named_user(), -1)
-    initdb = [program("initdb"), "--pgdata", ".", "--username", "shop", "--auth", "scram-sha-256"]
-    subprocess.run(
-        as_user(named_user(), [*initdb, "--pwfile", str(secret), "--no-sync"]),
-        cwd=data,
-        check=True,
-        capture_output=True,
+    for path in (data, secret):
+        os.chown(path, named_user(), -1)
+    initdb = [program("initdb"), "--pgdata", str(data), "--username", "shop", "--no-sync"]
+    initdb += ["--auth", "scram-sha-256", "--pwfile", str(secret)]
+    done = subprocess.run(
+        as_user(named_user(), initdb), cwd=data, capture_output=True, text=True, check=False
     )
+    assert done.returncode == 0, done.stderr
     (data / "pg_hba.conf").write_text("hostssl all all 127.0.0.0/8 scram-sha-256\n")
-    for path, name in ((made.certificate, "server.crt"), (made.key, "server.key")):
+    for path, name in ((certificate.certificate, "server.crt"), (certificate.key, "server.key")):
         shutil.copy(path, data / name)
         (data / name).chmod(0o600)
         os.chown(data / name, named_user(), -1)
-    server = [program("postgres"), "-D", ".", "-p", str(port), "-k", "", "-c", "ssl=on"]
-    server += ["-c", f"listen_addresses={LOOPBACK},{ELSEWHERE}"]
-    with running(
-        as_user(named_user(), server),
-        lambda: log.exists() and "ready to accept connections" in log.read_text(),
-        cwd=data,
-        log_path=log,
-        stop_signals=[SIGINT, SIGQUIT],
-    ):
-        yield port
+    return data
 
 
 def database(port: int, query: str, host: str = LOOPBACK) -> Connection:
