@@ -40,7 +40,8 @@ def answers_metadata(port: int, topics: Iterable[str] = (), partitions: int = 1)
     """Whether a broker on this port answers Kafka metadata requests, and has these topics now."""
     if not accepts(port, PROBE_TIMEOUT_S):
         return False  # spares librdkafka's log lines about refused connections
-    client = AdminClient({"bootstrap.servers": servers(port)})
+    # librdkafka's own lines would come between ours: as it ends, it tells what it has not read.
+    client = AdminClient({"bootstrap.servers": servers(port), "log_level": 2})
     try:
         there = client.list_topics(timeout=PROBE_TIMEOUT_S).topics
     except KafkaException:
