@@ -13,7 +13,7 @@ from orderflow.auth.loopback import local_caller, require_loopback
 from orderflow.auth.rate_limit import RateLimiter
 from orderflow.auth.tokens import TokenVerifier, Verified
 from orderflow.config import AuthSettings, RateSettings, TokenSettings, read
-from orderflow.errors import ConfigurationError, MissingSetting, Unauthorized
+from orderflow.errors import BadRequest, ConfigurationError, MissingSetting, Unauthorized
 from orderflow.logs import bind_log_fields, logger
 
 MAX_REMEMBERED = 10_000  # tokens, some 5 MB; beyond it the one not seen for longest is forgotten
@@ -110,13 +110,17 @@ class BearerTokens:
 
 
 def bearer_token(request: Request) -> str:
-    """Return the request's bearer token; raises `Unauthorized` (401)."""
+    """Return the request's bearer token; raises `Unauthorized` (401) or `BadRequest` (400).
+
+    The latter where there are several, of which two readers would take one each (RFC 6750, section
+    3.1).
+    """
     given = request.headers.getlist("authorization")
+    if len(given) > 1:
+        raise BadRequest("send one header Authorization")
     scheme, _, token = given[0].partition(" ") if given else ("", "", "")
     if scheme.lower() != "bearer":
         raise Unauthorized("send a header Authorization: Bearer TOKEN", error=None)
-    if len(given) > 1:
-        raise Unauthorized("send one header Authorization", error="invalid_request")
     return token.strip(" ")
 
 
