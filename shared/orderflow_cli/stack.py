@@ -39,7 +39,8 @@ OrderFlow is ready at [bold]{url}[/bold]   (Ctrl-C stops it)
        -d '{{"order_id": "12345", "item": "Laptop", "quantity": 1}}'
   curl {shown}{url}/orders
 
-The API is documented at {url}/docs. Data and logs are in {data}. For psql, and for a function run alone:
+The API is documented at {url}/docs.
+Data and logs are in {data}. For psql, and for a function run alone:
 
   export HOST=127.0.0.1 ORDERFLOW_AUTH=off ORDERFLOW_EVENTS_AUTH=off
   export DATABASE_URL={postgres}
