@@ -51,9 +51,12 @@ def kafka_container() -> Iterator[str]:
     """Run Kafka during the block; yields its address as `host:port`."""
     port = free_port()  # known before it starts, because it tells its clients where it is
     settings = SERVERS["kafka"]["environment"]
-    advertised = {"KAFKA_ADVERTISED_LISTENERS": f"PLAINTEXT://{LOOPBACK}:{port}"}
+    own = {
+        "KAFKA_ADVERTISED_LISTENERS": f"PLAINTEXT://{LOOPBACK}:{port}",
+        "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "true",  # as the other brokers of the tests do
+    }
     started = LogMessageWaitStrategy("Kafka Server started")
-    container = DockerContainer(KAFKA_IMAGE).with_envs(**settings | advertised)
+    container = DockerContainer(KAFKA_IMAGE).with_envs(**settings | own)
     container.with_bind_ports(KAFKA_PORT, port)
     container.waiting_for(started.with_startup_timeout(STARTED_WITHIN_S))
     with container:
