@@ -106,7 +106,7 @@ def wait_s(case: Case, retry: int) -> float:
 def open_s(case: Case, arrival: Arrival, attempt: int) -> float:
     """How long an attempt stays open: until its answer or its timeout."""
     step = case.steps(arrival.to, arrival.record)[attempt - 1]
-    return float(min(step.get("delay_ms", 0), case.source["timeout_ms"]) / 1000)
+    return float(min(step.get("delay_ms", 0), case.timeout_ms) / 1000)
 
 
 def check_flow(case: Case, replay: Replay) -> None:
