@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from knative_local.ports import free_port
+from knative_local.ports import free_port, is_free
 from knative_local.supervisor.state_file import ComponentState, read_state
 from tests.support.waiting import DEADLINE_S, eventually
 
@@ -98,6 +98,11 @@ class Running:
         return [c["pid"] for c in read_state(self.data_dir)["components"] if c["pid"]]
 
 
+def two_free_ports() -> int:
+    """Return a port of which the next is free as well: a second Service listens there."""
+    return eventually(lambda: port if is_free((port := free_port()) + 1) else 0)
+
+
 def start(
     folder: Path, *manifests: str, flags: tuple[str, ...] = (), source: str = ECHO
 ) -> Running:
@@ -106,7 +111,7 @@ def start(
     main.parent.mkdir(parents=True, exist_ok=True)
     main.write_text(source)
     (folder / "manifests.yaml").write_text("\n---\n".join(manifests))
-    port, output = free_port(), folder / "output.log"
+    port, output = two_free_ports(), folder / "output.log"
     command = [sys.executable, "-m", "knative_local", "run", "manifests.yaml", "--data", "data"]
     with output.open("w") as printed:
         process = subprocess.Popen(
