@@ -10,9 +10,10 @@ from signal import SIGTERM
 
 import httpx
 import pytest
-from confluent_kafka import Producer
 
 from knative_local.ports import free_port
+from orderflow_cli.topics import create_topics
+from tests.support.kafka_topics import Record, produce
 from tests.support.local_runtime import INFRA, ROUTE, runtime, service
 from tests.support.shop import reference
 from tests.support.waiting import DEADLINE_S, eventually
@@ -84,9 +85,8 @@ def test_a_route_leads_to_a_service_that_runs_elsewhere(tmp_path: Path) -> None:
 def test_all_sources_call_services_that_run_elsewhere(tmp_path: Path, broker: str) -> None:
     topic = f"greetings-{reference()}"
     manifests = write(tmp_path, service(), SOURCE.format(topic=topic), PING)
-    producer = Producer({"bootstrap.servers": broker})
-    producer.produce(topic, b'{"hello": "Kafka"}')
-    producer.flush(DEADLINE_S)
+    create_topics(broker, [topic])
+    produce(broker, Record(topic, b"1", b'{"hello": "Kafka"}', ()))
     with runtime(tmp_path) as running:
         services = f"http://127.0.0.1:{running.component()['port']}/{{name}}"
         with elsewhere("sources", manifests, services, "--kafka", broker):
