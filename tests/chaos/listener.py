@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import defaultdict, deque
+from functools import partial
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
@@ -39,12 +40,16 @@ class Listener:
         consumer.assign(
             [TopicPartition(t, p, OFFSET_BEGINNING) for t in TOPICS for p in range(PARTITIONS)]
         )
+        consume = partial(asyncio.to_thread, consumer.consume, READ_AT_ONCE, WAITED_S)
+        reading = asyncio.create_task(consume())
         try:
             while True:
-                for message in await asyncio.to_thread(consumer.consume, READ_AT_ONCE, WAITED_S):
+                for message in await asyncio.shield(reading):
                     if not message.error():
                         self._hear(message)
+                reading = asyncio.create_task(consume())
         finally:
+            await asyncio.wait([reading])  # closed while it reads, it may hang for ever
             await asyncio.to_thread(consumer.close)
 
     def _hear(self, message: Any) -> None:
