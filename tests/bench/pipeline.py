@@ -4,10 +4,9 @@ import asyncio
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from itertools import count
-from pathlib import Path
 from typing import NamedTuple
 
 import uvloop
@@ -19,6 +18,7 @@ from orderflow.database.connection import Connection
 from orderflow_cli.audit.proof import pending
 from orderflow_cli.demo.orders import post
 from orderflow_cli.progress import bar
+from tests.bench.cpu import cpu_s, descendants
 from tests.bench.servers import ITEMS, allocation, fastapi, fastapi_allocation, ours, servers
 from tests.support.waiting import eventually_async
 
@@ -30,7 +30,6 @@ TURNS = 3  # of each, one after the other; the median of so many
 SECONDS = 20.0  # a turn
 ENDS_WITHIN_S = 60.0  # for what is pending after a turn
 COUNT_PENDING = "SELECT count(*) FROM bench_orders WHERE status = 'pending'"
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 Pending = Callable[[], int]
 
@@ -68,7 +67,7 @@ async def turn(url: str, run: str, left: Pending, seconds: float) -> Turn:
     """Place orders for so long; wait until all have their outcome."""
     client = Client(url, timeout_s=30.0, size=CALLERS)
     numbers, may_call = count(), asyncio.Event()
-    started, cpu_s = time.perf_counter(), cpu_of_children_s()
+    started, before_s = time.perf_counter(), cpu_s(descendants(os.getpid()))
     may_call.set()
 
     async def call() -> None:
@@ -92,31 +91,13 @@ async def turn(url: str, run: str, left: Pending, seconds: float) -> Turn:
     took_s = time.perf_counter() - started
     client.close()
     done = next(numbers)
-    return Turn(done / took_s, (cpu_of_children_s() - cpu_s) / done * 1e6)
+    used_s = cpu_s(descendants(os.getpid())) - before_s
+    return Turn(done / took_s, used_s / done * 1e6)
 
 
 def _pending_of_fastapi(database: Connection) -> int:
     ((waiting,),) = database.run(COUNT_PENDING)
     return int(waiting)
-
-
-def cpu_of_children_s() -> float:
-    """Return the CPU time of every process below this one; 0 where there is no /proc."""
-    parents = dict(_stats())
-    own = {os.getpid()}
-    while more := {pid for pid, (parent, _) in parents.items() if parent in own} - own:
-        own |= more
-    all_s = sum(ticks for pid, (_, ticks) in parents.items() if pid in own) / TICKS_PER_S
-    return all_s - time.process_time()
-
-
-def _stats() -> Iterator[tuple[int, tuple[int, int]]]:
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:  # it has ended meanwhile
-            continue
-        yield int(stat.parent.name), (int(fields[1]), int(fields[11]) + int(fields[12]))
 
 
 def table(turns: dict[str, list[Turn]]) -> Table:

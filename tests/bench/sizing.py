@@ -1,7 +1,6 @@
 """What an order costs: CPU in each process that has a part in it, and bytes on disk."""
 
 import asyncio
-import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -18,14 +17,13 @@ from orderflow_cli.audit.proof import pending
 from orderflow_cli.demo.orders import post
 from orderflow_cli.project import CHECKOUT as ROOT
 from tests.bench.calling import CONNECTIONS, WITHIN_S
-from tests.support.processes import of_group
+from tests.bench.cpu import cpu_s, descendants
 from tests.support.shop import Shop, open_shop
 from tests.support.waiting import eventually
 
 ORDERS = 20_000  # half a minute of work
 ITEMS = [f"Item {number:03}" for number in range(200)]  # so that hardly two orders of a batch meet
 ENOUGH = 10_000_000  # units of each: every order is confirmed
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 SIZES = statement(__file__, "sizing.sql")
 
 
@@ -72,23 +70,13 @@ def figures(shop: Shop) -> dict[str, float]:
     time.sleep(1)  # what is under way comes to its end
     with closing(Connection(shop.servers[0])) as connection:
         sizes = connection.value(SIZES)
-    used = {f"CPU of {c['name']}, µs": cpu_us(c["pid"]) for c in shop.components() if c["pid"]}
+    pids = {component["name"]: component["pid"] for component in shop.components()}
+    used = {
+        f"CPU of {name}, µs": cpu_s([pid, *descendants(pid)]) * 1e6
+        for name, pid in pids.items()
+        if pid
+    }
     return used | {f"bytes of {kind}": float(size) for kind, size in sizes.items()}
-
-
-def cpu_us(pid: int) -> float:
-    """Return the CPU time of a component: its process, those of its group and its children."""
-    ticks = 0
-    for member in {*of_group(pid), *children(pid)}:
-        fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
-        ticks += sum(int(field) for field in fields[11:15])
-    return ticks / TICKS_PER_S * 1e6
-
-
-def children(pid: int) -> Iterator[int]:
-    """Yield the processes that a process has made, as PostgreSQL does in sessions of their own."""
-    for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
-        yield from map(int, tasks.read_text().split())
 
 
 def table(found: Mapping[str, float]) -> Table:

@@ -56,6 +56,7 @@ REFUSALS = (KafkaError._AUTHENTICATION, KafkaError._SSL)
 Report = asyncio.Future[KafkaError | None]
 """Why Kafka does not have a message, or None: it has it."""
 Reported = Callable[[KafkaError | None], object]
+Waiting = list[asyncio.Future[bool]]
 
 
 class Outbox:
@@ -77,7 +78,7 @@ class Outbox:
         self._refusal: int | None = None
         self._reports: list[tuple[Reported, KafkaError | None]] = []
         # Who waits for each event that is on its way; None once they were told that it takes long.
-        self._in_flight: dict[str, list[asyncio.Future[bool]] | None] = {}
+        self._in_flight: dict[str, Waiting | None] = {}
         self._acked: dict[str, int] = {}  # the last copy of each event that Kafka has
         self._deleting: asyncio.Task[None] | None = None
         self._broker_away = False
@@ -85,12 +86,11 @@ class Outbox:
 
     def publish(self, events: Sequence[Event]) -> None:
         """Send events, in their order; what can't be sent stays in the table for the relay."""
+        waiting = {event.id: self._in_flight.setdefault(event.id, []) for event in events}
         for event in events:
-            self._in_flight.setdefault(event.id, [])
             self._produce(event.aggregatetype, to_kafka(event), partial(self._published, event))
         if events:
-            ids = [event.id for event in events]
-            self._loop.call_later(ACKNOWLEDGED_WITHIN_S, self._give_up, ids)
+            self._loop.call_later(ACKNOWLEDGED_WITHIN_S, self._give_up, waiting)
 
     def send(self, topic: str, message: KafkaMessage) -> Report:
         """Send a message; the future has its report soon after `message.timeout.ms` at the latest.
@@ -166,9 +166,10 @@ class Outbox:
             reported(error)
             self._refusal = None if error is None else self._refusal
 
-    def _give_up(self, event_ids: Sequence[str]) -> None:
-        for event_id in event_ids:
-            if event_id in self._in_flight:
+    def _give_up(self, waiting: Mapping[str, Waiting | None]) -> None:
+        for event_id, own in waiting.items():
+            # An event that was acknowledged and is on its way again has time of its own.
+            if own is not None and self._in_flight.get(event_id) is own:
                 self._broker_away = True
                 self._answer(event_id, sent=False)
                 self._in_flight[event_id] = None
