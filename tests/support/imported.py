@@ -32,6 +32,12 @@ def listed(image: str) -> set[str]:
     return {line for line in lines if line and not line.startswith("#")}
 
 
+def owners(distributions: Sequence[str], here: set[str]) -> set[str]:
+    """Whose a module is: of several that share its first name, as `google`, those in the image."""
+    found = set(map(normal, distributions))
+    return found & here or found
+
+
 class OutOfReach(MetaPathFinder):
     """Finds no module of a distribution that is not there in the image."""
 
@@ -102,7 +108,8 @@ def main() -> None:
             continue
         PROGRAMS[image](name)
         tops = {module.partition(".")[0] for module in set(sys.modules) - before}
-        print(*sorted({normal(found) for top in tops for found in packages.get(top, ())} - OURS))
+        used = {name for top in tops for name in owners(packages.get(top, ()), listed(image))}
+        print(*sorted(used - OURS))
         sys.exit()
 
 
