@@ -9,7 +9,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from orderflow.database.connection import Connection, Json, statement
+from orderflow.database.connection import Conflicted, Connection, Json, statement
 from orderflow.database.group_commit import Batch
 from orderflow.errors import Later, OrderFlowError
 from orderflow.events.models import InventoryChanged
@@ -56,6 +56,8 @@ def apply_once(connection: Connection, items: list[str]) -> int:
     """Lock the items and apply a bounded number of their changes; return how many."""
     with connection.transaction():
         stock = {item: figures for item, *figures in connection.run(LOCK_ITEMS, items=items)}
+        if len(stock) < len(items):
+            raise Conflicted("a row that nobody needed was removed meanwhile")
         changes = connection.run(SELECT_CHANGES, items=items, count=MAX_CHANGES)
         outcomes: list[dict[str, Any]] = []
         short: list[str] = []

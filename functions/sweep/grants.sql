@@ -1,10 +1,9 @@
 -- What this function may do in the database; all else is refused.
 GRANT INSERT ON order_history TO orderflow_sweep;
-GRANT SELECT ON order_lines, redrives TO orderflow_sweep;
-GRANT SELECT, UPDATE ON inventory_changes, orders, redriven_letters TO orderflow_sweep;
+GRANT SELECT ON order_lines TO orderflow_sweep;
+GRANT SELECT, UPDATE ON orders, redriven_letters TO orderflow_sweep;
 GRANT SELECT, INSERT ON stock_ledger TO orderflow_sweep;
 GRANT SELECT, INSERT, DELETE ON backorders TO orderflow_sweep;
-GRANT SELECT, UPDATE, DELETE ON dead_letters TO orderflow_sweep;
-GRANT SELECT, INSERT, UPDATE ON stock TO orderflow_sweep;
-GRANT SELECT, INSERT, UPDATE, DELETE ON attempts, outbox TO orderflow_sweep;
-GRANT SELECT, UPDATE, DELETE ON first_answers TO orderflow_sweep;
+GRANT SELECT, UPDATE, DELETE ON dead_letters, first_answers, inventory_changes, redrives
+  TO orderflow_sweep;
+GRANT SELECT, INSERT, UPDATE, DELETE ON attempts, stock, outbox TO orderflow_sweep;

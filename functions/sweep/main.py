@@ -1,8 +1,8 @@
 """PingSource, every 10 s: nothing that waits is forgotten, whatever Kafka lost.
 
-Writes orders, inventory_changes, outbox, dead_letters, redriven_letters and attempts, and what a
-cancellation writes; emits orderflow.order.placed.v1, orderflow.inventory.changed.v1,
-orderflow.order.cancelled.v1 and the redriven events.
+Writes orders, inventory_changes, outbox, dead_letters, redriven_letters and attempts, what a
+cancellation writes, and deletes what is over; emits orderflow.order.placed.v1,
+orderflow.inventory.changed.v1, orderflow.order.cancelled.v1 and the redriven events.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 import orjson
 
 from orderflow.database.connection import Connection, Json, statement
-from orderflow.dead_letters.resending import purge_and_redrive
+from orderflow.dead_letters.resending import settle_and_redrive
 from orderflow.events.messages import inventory_changed, order_placed, stock_freed
 from orderflow.events.models import Tick
 from orderflow.events.trigger import event
@@ -19,7 +19,9 @@ from orderflow.http.handler import log_as_routine
 from orderflow.ids import uuid7
 from orderflow.logs import bind_log_fields, logger
 from orderflow.resources import outbox, worker
+from orderflow.retention.purging import purge
 from orderflow.stock.holds import expire_holds
+from orderflow.stock.unused import remove_unused
 from orderflow.traceparent import traceparent_or_new
 
 CLAIM_OVERDUE_ORDERS = statement(__file__, "claim_overdue_orders.sql")
@@ -101,5 +103,7 @@ STEPS: dict[str, Callable[[], Awaitable[int]]] = {  # each returns how many it m
     "offered": lambda: worker().submit(offer),
     "marked": lambda: worker().submit(mark),
     "expired": expire_holds,
-    "redriven": purge_and_redrive,
+    "purged": lambda: worker().submit(purge),
+    "removed": lambda: worker().submit(remove_unused),
+    "redriven": settle_and_redrive,
 }

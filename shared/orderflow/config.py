@@ -177,6 +177,26 @@ class RateSettings(BaseModel, frozen=True):
     rate_per_s: Annotated[int, Field(ge=0, le=1_000_000)] = 500
 
 
+class RetentionSettings(BaseModel, frozen=True):
+    """`ORDERFLOW_KEEP_..._DAYS`: how long what is over is kept; 0, where it may be, is for ever.
+
+    `infra/RETENTION.md` has the whole table. Nothing that a shop may have to keep by law goes by
+    itself: letters are copies of what is on Kafka, attempts and answers only serve repeats.
+    """
+
+    # Nobody asks after a month what became of an event that was settled or discarded.
+    keep_letters_days: Annotated[int, Field(ge=0, le=36_500)] = 30
+    # Who had events sent again or thrown away: as long as such things are looked into.
+    keep_redrives_days: Annotated[int, Field(ge=0, le=36_500)] = 365
+    # A day after the last try it was processed, or is a dead letter.
+    keep_attempts_days: Annotated[int, Field(ge=1, le=36_500)] = 1
+    # No caller repeats a call for a week.
+    keep_answers_days: Annotated[int, Field(ge=1, le=36_500)] = 7
+    # Of changes that moved no stock. A count that came late is superseded, and may be the very
+    # record of a stocktaking.
+    keep_changes_days: Annotated[int, Field(ge=0, le=36_500)] = 0
+
+
 class Settings(DatabaseSettings, KafkaSettings):
     """What a function must be told. Each field is the environment variable of the same name."""
 

@@ -7,10 +7,10 @@ import httpx
 import pytest
 
 from orderflow.database.connection import Connection
-from orderflow.dead_letters.resending import purge_and_redrive
 from tests.support.dead_letters import keep_many
 from tests.support.function_calls import (
     client_of,
+    forget,
     history_of,
     make_order,
     ordered,
@@ -157,7 +157,7 @@ async def test_first_answers_are_forgotten_after_a_week(database: Connection) ->
     sql = "UPDATE first_answers SET answered_at = now() - interval '8 days'"
     database.run(f"{sql} WHERE idempotency_key = :key", key=old)
 
-    await purge_and_redrive()
+    await forget()
 
     sql = "SELECT idempotency_key FROM first_answers WHERE idempotency_key IN (:old, :new)"
     assert database.run(sql, old=old, new=new) == [[new]]

@@ -17,6 +17,7 @@ from orderflow.dead_letters import redrives, resending
 from orderflow.dead_letters.resending import send_due, send_due_once
 from orderflow.dead_letters.selections import DiscardLetters, LetterFilter, RedriveLetters
 from orderflow.errors import Conflict, NotFound
+from orderflow.retention import purging
 from tests.functions.test_list_orders import rows_read, scans
 from tests.support.dead_letters import (
     LETTER,
@@ -669,9 +670,9 @@ def test_what_is_due_is_found_without_reading_the_rest(large: Connection) -> Non
     assert rows_read(plan) <= 40 * 10, plan
 
 
-@pytest.mark.parametrize("sql", [resending.DELETE_SETTLED, resending.DELETE_OLD_ATTEMPTS])
+@pytest.mark.parametrize("sql", [purging.DELETE_LETTERS, purging.DELETE_ATTEMPTS])
 def test_forgetting_reads_only_what_is_old(large: Connection, sql: str) -> None:
-    plan = explained(large, sql, count=10)
+    plan = explained(large, sql, days=1, count=10)
 
     assert "Seq Scan" not in scans(plan), plan
     assert rows_read(plan) <= 10 * 6, plan

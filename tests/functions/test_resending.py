@@ -16,7 +16,7 @@ from knative_local.cloudevents.kafka_binding import cloudevent
 from orderflow.config import settings
 from orderflow.database.connection import Connection, Json
 from orderflow.dead_letters import resending
-from orderflow.dead_letters.resending import purge_and_redrive, send_due, send_due_once
+from orderflow.dead_letters.resending import send_due, send_due_once, settle_and_redrive
 from tests.support.dead_letters import (
     LETTER,
     ask,
@@ -33,6 +33,7 @@ from tests.support.function_calls import (
     WITHIN_S,
     apply,
     client_of,
+    forget,
     kafka_away,
     ordered,
     place,
@@ -395,7 +396,7 @@ async def test_a_letter_whose_order_was_decided_meanwhile_is_settled(database: C
         make_letter(order_id=reference(), **late),
     )
 
-    await purge_and_redrive()
+    await settle_and_redrive()
 
     states = [state_of(database, letter) for letter in letters]
     assert states == ["kept", "settled", "settled", "settled", "kept", "kept"]
@@ -411,11 +412,11 @@ async def test_a_letter_whose_item_is_up_to_date_is_settled(database: Connection
         database, *(make_letter(item=item, **late) for item in (known, behind, reference("item")))
     )
 
-    await purge_and_redrive()
+    await settle_and_redrive()
 
     assert [state_of(database, letter) for letter in letters] == ["settled", "kept", "kept"]
     await apply(behind)
-    await purge_and_redrive()
+    await settle_and_redrive()
     assert [state_of(database, letter) for letter in letters] == ["settled", "settled", "kept"]
 
 
@@ -437,7 +438,7 @@ async def test_letters_that_cannot_be_settled_hide_no_older_one(
         *(make_letter(item=reference("item"), type=CHANGED, **late) for _ in range(5)),
     )
 
-    await purge_and_redrive()
+    await settle_and_redrive()
 
     assert [state_of(database, letter) for letter in older] == ["settled"] * 2
     assert {state_of(database, letter) for letter in newer} == {"kept"}
@@ -459,13 +460,13 @@ async def test_letters_settled_long_ago_are_forgotten(database: Connection) -> N
     redrive = (await ask(ids=just_sent)).json()["redrive"]
     await send_due()
 
-    await purge_and_redrive()
+    await forget()
 
     sql = "SELECT position FROM dead_letters WHERE type = :type ORDER BY position"
     assert database.run(sql, type=of_type) == [[i] for i in (kept, *others, *just_sent)]
     sql = "UPDATE redriven_letters SET acknowledged_at = '2020-01-01' WHERE redrive = :id"
     database.run(sql, id=redrive)
-    await purge_and_redrive()
+    await forget()
     assert (await get(f"/dead-letters/{just_sent[0]}")).status_code == 404
     assert (await record_of(redrive))["sent"] == 1
 
@@ -477,7 +478,7 @@ async def test_attempts_that_nobody_makes_any_more_are_forgotten(database: Conne
     for name, hours in zip(names, (25, 23), strict=True):
         database.run(sql, id=name, hours=hours)
 
-    await purge_and_redrive()
+    await forget()
 
     sql = "SELECT event_id FROM attempts WHERE event_id IN (:a, :b)"
     assert database.run(sql, a=names[0], b=names[1]) == [[names[1]]]

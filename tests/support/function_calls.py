@@ -22,6 +22,7 @@ from orderflow.database.migrate import migrate
 from orderflow.database.worker import Worker
 from orderflow.events.outbox import Outbox
 from orderflow.resources import resources
+from orderflow.retention.purging import purge
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 WITHIN_S = 15.0  # far above what anything here takes; a deadline, not a pause
@@ -137,6 +138,11 @@ async def tick() -> None:
     """Let sweep run once."""
     response = await deliver("sweep", "dev.knative.sources.ping", {})
     assert response.status_code == 204, response.text
+
+
+async def forget() -> None:
+    """Do what sweep does about what is over and old enough."""
+    await resources().worker.submit(purge)
 
 
 async def tell(item: str, **fields: Any) -> httpx.Response:

@@ -10,7 +10,6 @@ from orderflow.errors import InvalidInput
 
 SELECT_ANSWERS = statement(__file__, "select_answers.sql")
 INSERT_ANSWERS = statement(__file__, "insert_answers.sql")
-DELETE_OLD_ANSWERS = statement(__file__, "delete_old_answers.sql")
 
 
 class KeyedCall(NamedTuple):

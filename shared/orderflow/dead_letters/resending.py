@@ -1,4 +1,4 @@
-"""Sends dead letters again whose time has come, and deletes those that were settled long ago.
+"""Sends dead letters again whose time has come, and settles those whose work was done meanwhile.
 
 A redriven event is the event as it came: its id, source, data and every attribute, so that who has
 seen it knows it again.
@@ -13,7 +13,6 @@ from cloudevents.kafka import KafkaMessage
 from confluent_kafka import KafkaError
 
 from orderflow.database.connection import Connection, Json, statement
-from orderflow.database.first_answers import DELETE_OLD_ANSWERS
 from orderflow.events.attempts import forget_attempts
 from orderflow.events.cloudevent import PLAIN_RECORD
 from orderflow.resources import outbox, worker
@@ -22,8 +21,6 @@ from orderflow.server.graceful_shutdown import stopping
 CLAIM_DUE_LETTERS = statement(__file__, "claim_due_letters.sql")
 SETTLE_SENT = statement(__file__, "settle_sent.sql")
 SETTLE_LETTERS = statement(__file__, "settle_letters.sql")
-DELETE_SETTLED = statement(__file__, "delete_settled.sql")
-DELETE_OLD_ATTEMPTS = statement(__file__, "delete_old_attempts.sql")
 
 STEP_S = 1.0  # so evenly is a rate kept
 STEPPING_S = 7.5  # after it no step begins, so that sweep ends before its next tick, after 10 s
@@ -33,7 +30,6 @@ BYTES_AT_ONCE = 32 * 1024 * 1024  # of data a step, held twice
 MAX_TRIES = 400  # at most 4 minutes apart (`claim_due_letters.sql`): a day and two hours
 REPORTED_WITHIN_S = 8.0  # above the producer's own limit, after which it reports a failure
 LOOKED_AT = 2_000  # letters of each kind a tick, those that failed last: some milliseconds
-PURGED_AT_ONCE = 500  # of each kind a tick: what is left goes with the next
 
 # No other try will have another answer.
 _FINAL = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.TOPIC_EXCEPTION}
@@ -51,15 +47,9 @@ class DueLetter(NamedTuple):
     data: bytes
 
 
-async def purge_and_redrive() -> int:
-    """Do a tick's share: delete what was settled, send what is due; return how many went."""
-
-    def purge(connection: Connection) -> None:
-        connection.run(SETTLE_LETTERS, count=LOOKED_AT)
-        for sql in (DELETE_SETTLED, DELETE_OLD_ATTEMPTS, DELETE_OLD_ANSWERS):
-            connection.run(sql, count=PURGED_AT_ONCE)
-
-    await worker().submit(purge)
+async def settle_and_redrive() -> int:
+    """Do a tick's share: settle what has been done, send what is due; return how many went."""
+    await worker().submit(lambda connection: connection.run(SETTLE_LETTERS, count=LOOKED_AT))
     return await send_due()
 
 

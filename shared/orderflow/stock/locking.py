@@ -34,6 +34,12 @@ class LockedOrder(NamedTuple):
     lines: Sequence[Mapping[str, Any]]
     needs: Mapping[str, int]
 
+    @property
+    def may_move_stock(self) -> bool:
+        """Whether its next move changes stock, or a queue for it, whatever there is."""
+        waits = self.status == "pending" and self.on_shortage == "backorder"
+        return waits or self.status in {"confirmed", "backordered"}
+
 
 class LockedStock(NamedTuple):
     """An item's stock whose row this transaction holds, in units."""
@@ -69,26 +75,40 @@ def locked_orders(
     """Run the block in a transaction that holds the orders that exist and their items' stock.
 
     `also` are further items to hold. With `skip_locked` it waits for no item, and leaves out the
-    orders of those that another transaction holds.
+    orders of those that another transaction holds. An item that has no row and needs none, because
+    only orders want it that do not wait, has no stock.
 
-    Raises `Conflicted`, which makes the transaction run again, when an item had no row yet; it
-    has one then.
+    Raises `Conflicted`, which makes the transaction run again, when an item lacks the row that it
+    needs; it has one then.
     """
     ids, items = sorted(set(order_ids)), sorted(also)
     try:
         with connection.transaction():
-            rows = connection.run(LOCK_STOCK, order_ids=ids, items=items, skip_locked=skip_locked)
-            stock = {i: LockedStock(i, *figures) for i, *figures in rows if figures[0] is not None}
-            if len(stock) < len(rows) and not skip_locked:
-                raise _UnknownItems([item for item, *_ in rows if item not in stock])
+            stock, absent = _locked_stock(connection, ids, items, skip_locked)
             rows = connection.value(LOCK_ORDERS, order_ids=ids)
             orders = [LockedOrder(**row, needs=_summed(row["lines"])) for row in rows]
             # An order that was placed between the two statements comes too late.
             held = {o.order_id: o for o in orders if o.needs.keys() <= stock.keys()}
+            if any(o.may_move_stock and absent & o.needs.keys() for o in held.values()):
+                raise Conflicted("an item got stock meanwhile")
             yield Locked(held, stock)
     except _UnknownItems as unknown:
         ensure_stock_rows(connection, unknown.items)
         raise
+
+
+def _locked_stock(
+    connection: Connection, order_ids: list[str], items: list[str], skip_locked: bool
+) -> tuple[dict[str, LockedStock], set[str]]:
+    """Lock the stock; return it, and which of it has no row and needs none."""
+    rows = connection.run(LOCK_STOCK, order_ids=order_ids, items=items, skip_locked=skip_locked)
+    stock = {i: LockedStock(i, *figures) for i, _, *figures in rows if figures[0] is not None}
+    if skip_locked:
+        return stock, set()
+    if unknown := [item for item, needs_row, *_ in rows if needs_row and item not in stock]:
+        raise _UnknownItems(unknown)
+    absent = {item for item, *_ in rows} - stock.keys()
+    return stock | {item: LockedStock(item, 0, 0, fill_due=False) for item in absent}, absent
 
 
 def ensure_stock_rows(connection: Connection, items: Iterable[str]) -> None:

@@ -1,9 +1,9 @@
--- Forgets letters that are long done, and what they were redriven by. One that was sent of
--- late may still come back, and then is to be known.
+-- Forgets letters that are long done, and what they were redriven by. One that was sent of late
+-- may still come back, and then is to be known. A letter that is kept is nobody's to forget.
 WITH old AS (
   SELECT position FROM dead_letters
   WHERE state IN ('redriven', 'settled', 'discarded')
-    AND last_failed_at < now() - interval '30 days'
+    AND last_failed_at < now() - CAST(:days AS integer) * interval '1 day'
     AND NOT EXISTS (
       SELECT FROM redriven_letters
       WHERE letter = position
@@ -15,4 +15,5 @@ WITH old AS (
 )
 DELETE FROM dead_letters
 USING old
-WHERE dead_letters.position = old.position;
+WHERE dead_letters.position = old.position
+RETURNING old.position;
