@@ -1,4 +1,4 @@
-"""GET /docs, /openapi.json, /problems/{type} and /: the contract, for people and for programs.
+"""GET /docs, /openapi.json and /problems/{type}: the contract, for people and for programs.
 
 Made from the models on first use. Reads and writes nothing: it needs no database and no token.
 """
@@ -7,7 +7,7 @@ from functools import cache
 
 import orjson
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from orderflow.contract.openapi import openapi
 from orderflow.contract.pages import POLICY, documentation, problem_page
@@ -28,8 +28,6 @@ HEADERS = {
 async def api_docs(request: Request) -> Response:
     """Answer with the contract, a page of it, or that of a type of problem."""
     path = segments_of(request)
-    if path == ("",):
-        return RedirectResponse("/docs", 307)
     if path == ("openapi.json",):
         return Response(contract(), 200, HEADERS, "application/json")
     found = pages().get(path)

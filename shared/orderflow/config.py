@@ -167,6 +167,18 @@ class TokenSettings(BaseModel, frozen=True):
     jwt_default_scopes: str = ""
 
 
+class ConsoleSettings(BaseModel, frozen=True):
+    """What the console's page is told, so that it gets a token that the other functions take.
+
+    With `console_client_id`, and a `jwt_issuer` that is a URL, by OpenID Connect.
+    """
+
+    auth: Literal["jwt", "off"] = "jwt"
+    jwt_issuer: Annotated[str, AfterValidator(_with_port_number)] = ""
+    jwt_audience: str = ""
+    console_client_id: str = ""
+
+
 class RateSettings(BaseModel, frozen=True):
     """`ORDERFLOW_RATE_PER_S`: how many calls each subject may make, to each replica; 0 is no limit.
 

@@ -126,12 +126,6 @@ async def test_the_document_that_is_served_is_the_contract() -> None:
     assert (await get("/openapi.json")).json() == openapi()
 
 
-async def test_the_start_leads_to_the_documentation() -> None:
-    response = await get("/")
-
-    assert (response.status_code, response.headers["location"]) == (307, "/docs")
-
-
 @pytest.mark.parametrize("path", ["/readyz", "/healthz", "/docs"])
 async def test_it_is_there_without_a_database(path: str) -> None:
     with using(worker=database_away()):

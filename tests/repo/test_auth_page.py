@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from orderflow.auth.caller import SCOPES
-from orderflow.config import AuthSettings, RateSettings, TokenSettings
+from orderflow.config import AuthSettings, ConsoleSettings, RateSettings, TokenSettings
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "infra/AUTH.md").read_text()
@@ -43,7 +43,7 @@ def test_each_route_has_the_scope_that_its_function_asks_for() -> None:
 
 def test_the_settings_are_those_that_are_read() -> None:
     told = set(re.findall(r"^\| `(ORDERFLOW_[A-Z_]+)` \|", PAGE, re.MULTILINE))
-    models = AuthSettings, TokenSettings, RateSettings
+    models = AuthSettings, TokenSettings, RateSettings, ConsoleSettings
     read = {f"ORDERFLOW_{name.upper()}" for model in models for name in model.model_fields}
 
     assert told == read

@@ -158,6 +158,8 @@ EXAMPLES = {
     ),
     "get_contract": Example({"openapi": "3.1.0"}),
     "get_documentation": Example(_PAGE),
+    "get_console": Example(_PAGE),
+    "get_console_file": Example('import { startApp } from "./app.js";'),
     "get_problem_type": Example(_PAGE),
 }
 _EVENT_DATA = {
@@ -174,6 +176,7 @@ PATH_EXAMPLES = {
     "change_id": _CHANGE_ID,
     "letter_id": 17,
     "type": "invalid-input",
+    "file": "main.js",
 }
 
 

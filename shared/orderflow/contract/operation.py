@@ -10,6 +10,7 @@ from orderflow.http.pagination import Page
 from orderflow.models import ChangeId, Item, OrderId
 
 JSON, NDJSON, HTML = "application/json", "application/x-ndjson", "text/html"
+JAVASCRIPT, CSS, SVG = "text/javascript", "text/css", "image/svg+xml"
 
 
 class Answer(NamedTuple):
@@ -55,4 +56,5 @@ PATH_PARAMETERS: dict[str, Any] = {
     "change_id": ChangeId,
     "letter_id": LetterId,
     "type": Annotated[str, Field(pattern="^[a-z-]+$")],
+    "file": Annotated[str, Field(pattern="^[a-z_]+[.](js|css|svg|html|json)$")],
 }

@@ -10,7 +10,16 @@ from orderflow.contract.answers.dead_letters import (
 )
 from orderflow.contract.answers.inventory import ChangeAccepted, Figures, InventoryChange, OneItem
 from orderflow.contract.answers.orders import ListedOrder, OneOrder, OrderAccepted, OrderChanged
-from orderflow.contract.operation import HTML, JSON, NDJSON, Answer, Operation
+from orderflow.contract.operation import (
+    CSS,
+    HTML,
+    JAVASCRIPT,
+    JSON,
+    NDJSON,
+    SVG,
+    Answer,
+    Operation,
+)
 from orderflow.dead_letters.selections import (
     DiscardLetters,
     LetterPage,
@@ -159,6 +168,21 @@ OPERATIONS = (
         (Answer(200, "A page.", list[RecordedRedrive], PAGED),),
         (422,),
         query=RedrivePage,
+    ),
+    Operation(
+        "get_console",
+        "GET /console",
+        "A page for who runs a shop, on the calls above",
+        None,
+        (Answer(200, "A page.", str, (), (HTML,)),),
+    ),
+    Operation(
+        "get_console_file",
+        "GET /console/{file}",
+        "A file of that page, or which tokens it needs",
+        None,
+        (Answer(200, "The file.", Any, (), (JAVASCRIPT, CSS, SVG, HTML, JSON)),),
+        (404,),
     ),
     Operation(
         "get_contract",
