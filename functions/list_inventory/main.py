@@ -23,7 +23,7 @@ SELECT_STOCK = statement(__file__, "select_stock.sql")
 SELECT_ITEM = statement(__file__, "select_item.sql")
 SELECT_CHANGE = statement(__file__, "select_change.sql")
 MAX_COUNTED = 10_000  # backorders of an item, in a millisecond or two
-FIGURES = ("item", "on_hand", "reserved", "available", "short")
+FIGURES = ("item", "on_hand", "reserved", "available", "short", "threshold")
 
 
 @http("GET", "HEAD", scope="inventory:read")

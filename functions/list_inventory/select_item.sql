@@ -3,7 +3,7 @@
 SELECT to_json(row)::text FROM (
   SELECT
     item, on_hand, reserved, greatest(on_hand - reserved, 0) AS available,
-    greatest(reserved - on_hand, 0) AS short, counted_at,
+    greatest(reserved - on_hand, 0) AS short, threshold, counted_at,
     (
       SELECT json_build_object(
         'orders', count(*), 'units', coalesce(sum(quantity), 0),

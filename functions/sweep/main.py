@@ -1,8 +1,7 @@
 """PingSource, every 10 s: nothing that waits is forgotten, whatever Kafka lost.
 
-Writes orders, inventory_changes, outbox, dead_letters, redriven_letters and attempts, what a
-cancellation writes, and deletes what is over; emits orderflow.order.placed.v1,
-orderflow.inventory.changed.v1, orderflow.order.cancelled.v1 and the redriven events.
+Writes what waits, the counters, what a cancellation writes, and deletes what is over; emits
+orderflow.{order.placed,inventory.changed,order.cancelled}.v1 and the redriven events.
 """
 
 import asyncio
@@ -18,6 +17,7 @@ from orderflow.events.trigger import event
 from orderflow.http.handler import log_as_routine
 from orderflow.ids import uuid7
 from orderflow.logs import bind_log_fields, logger
+from orderflow.overview.counters import conclude_sweep
 from orderflow.resources import outbox, worker
 from orderflow.retention.purging import purge
 from orderflow.stock.holds import expire_holds
@@ -51,6 +51,7 @@ async def sweep(_: Tick) -> None:
             failures.append(outcome)
         else:
             counts[name] = outcome
+    await worker().submit(lambda connection: conclude_sweep(connection, complete=not failures))
     bind_log_fields(**counts)
     if failures:
         raise failures[0]

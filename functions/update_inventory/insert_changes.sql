@@ -4,8 +4,9 @@
 -- drawn in order of arrival.
 WITH arrived AS (
   SELECT * FROM jsonb_to_recordset(CAST(:changes AS jsonb)) AS arrival (
-    number integer, change_id text, item text, stock bigint, adjust bigint, reason text,
-    occurred_at timestamptz, fingerprint text, idempotency_key text, told_by text, event jsonb
+    number integer, change_id text, item text, stock bigint, adjust bigint, threshold bigint,
+    reason text, occurred_at timestamptz, fingerprint text, idempotency_key text, told_by text,
+    event jsonb
   )
   ORDER BY number
 ),
@@ -15,12 +16,12 @@ numbered AS MATERIALIZED (
 ),
 recorded AS (
   INSERT INTO inventory_changes (
-    position, change_id, item, stock, adjust, reason, occurred_at, fingerprint, idempotency_key,
-    told_by, traceparent, announce_at
+    position, change_id, item, stock, adjust, threshold, reason, occurred_at, fingerprint,
+    idempotency_key, told_by, traceparent, announce_at
   )
   SELECT
-    position, change_id, item, stock, adjust, reason, least(occurred_at, now), fingerprint,
-    idempotency_key, told_by, event ->> 'traceparent', now + interval '10 seconds'
+    position, change_id, item, stock, adjust, threshold, reason, least(occurred_at, now),
+    fingerprint, idempotency_key, told_by, event ->> 'traceparent', now + interval '10 seconds'
   FROM numbered
   ORDER BY change_id, number
   ON CONFLICT DO NOTHING

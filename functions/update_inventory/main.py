@@ -44,7 +44,7 @@ class Change(NamedTuple):
 
     def row(self, number: int) -> dict[str, Any]:
         """Return the call as an element of the statement's JSON parameter."""
-        columns = {**self.body.model_dump(mode="json"), **self._asdict()}
+        columns = {**self.body.columns(), **self._asdict()}
         del columns["body"]
         return {**columns, "event": self.event._asdict(), "number": number}
 

@@ -135,6 +135,23 @@ class KafkaSettings(KafkaSecurity):
     kafka_bootstrap_servers: str = Field(min_length=1)
 
 
+class ConsumerSettings(BaseModel, frozen=True):
+    """`ORDERFLOW_CONSUMER_GROUPS`: whose lag an overview shows, as `GROUP=TOPIC[,TOPIC] ...`.
+
+    If not set, those of the KafkaSources in `infra/knative/base`.
+    """
+
+    consumer_groups: Annotated[
+        str, Field(pattern=r"^(\S+=[\w.-]+(,[\w.-]+)* ?)*$", max_length=10_000)
+    ] = "orderflow-apply-inventory=inventory orderflow-process-order=orders"
+
+    @property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """The topics that each group reads."""
+        told = (group.rpartition("=") for group in self.consumer_groups.split())
+        return {group: tuple(topics.split(",")) for group, _, topics in told}
+
+
 class ListenSettings(BaseModel, frozen=True):
     """Where functions-framework listens; the other one Kubernetes sets in every pod."""
 

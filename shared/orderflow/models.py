@@ -2,7 +2,7 @@
 
 import hashlib
 from datetime import UTC, datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import orjson
 from pydantic import (
@@ -32,6 +32,8 @@ Quantity = Annotated[int, Field(ge=1, le=1_000_000)]
 HoldMinutes = Annotated[int, Field(ge=1, le=525_600)]
 # A billion on the shelf: far from where sums of bigint columns end.
 Stock = Annotated[int, Field(ge=0, le=1_000_000_000)]
+# Available units below which an item is listed as low; 0: it never is.
+Threshold = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Adjustment = Annotated[int, Field(ge=-1_000_000_000, le=1_000_000_000)]
 
 
@@ -112,18 +114,23 @@ class ChangeOrder(Body):
 
 
 class ChangeInventory(Body):
-    """`POST /inventory`: a count (`stock`) or a difference (`adjust`) of one item."""
+    """`POST /inventory`: a count (`stock`) or a difference (`adjust`) of one item.
+
+    With its `threshold`, or that alone: of fewer units available a person wants to know.
+    """
 
     item: Item
     stock: Stock | None = None
     adjust: Adjustment | None = None
+    threshold: Threshold | None = None
     reason: Annotated[str, Field(max_length=500, pattern=PLAIN_TEXT)] | None = None
     change_id: ChangeId | None = None
     occurred_at: Instant | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        if (self.stock is None) == (self.adjust is None):
+        told = (self.stock is not None) + (self.adjust is not None)
+        if told > 1 or (not told and self.threshold is None):
             raise _fault("stock", "give either stock (a count) or adjust (a difference)")
         if self.adjust == 0:
             raise _fault("adjust", "must not be 0")
@@ -131,7 +138,13 @@ class ChangeInventory(Body):
 
     def fingerprint(self) -> str:
         """Return a digest that is equal for bodies that ask for the same change."""
-        return digest([self.item, self.stock, self.adjust, self.reason, self.occurred_at])
+        asked = [self.item, self.stock, self.adjust, self.reason, self.occurred_at]
+        return digest(asked if self.threshold is None else [*asked, self.threshold])
+
+    def columns(self) -> dict[str, Any]:
+        """Return the change as it is stored: a threshold alone is a difference of none."""
+        told = self.model_dump(mode="json")
+        return told | ({"adjust": 0} if self.stock is None and self.adjust is None else {})
 
 
 def digest(content: object) -> str:

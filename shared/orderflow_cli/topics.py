@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, get_args
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka import KafkaError
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from orderflow.database.event import Topic
+from orderflow.events.consumer_lag import consumer_lag
 from orderflow.events.outbox import REFUSALS
 from orderflow_cli.output import say
 
@@ -49,31 +50,10 @@ def lag(
 
     Raises `KafkaException`.
     """
+    behind = dict.fromkeys(groups, 0)
     with _admin(servers, security) as admin:
-        known = admin.list_topics(timeout=TIMEOUT_S).topics
-        behind = {}
-        for group, topics in groups.items():
-            there = [topic for topic in topics if topic in known]
-            partitions = [
-                TopicPartition(t, number) for t in there for number in known[t].partitions
-            ]
-            behind[group] = _lag(admin, group, partitions) if partitions else 0
-    return behind
-
-
-def _lag(admin: AdminClient, group: str, partitions: list[TopicPartition]) -> int:
-    latest = {p: OffsetSpec.latest() for p in partitions}
-    ends = admin.list_offsets(latest, request_timeout=TIMEOUT_S)
-    (answer,) = admin.list_consumer_group_offsets(
-        [ConsumerGroupTopicPartitions(group, partitions)], request_timeout=TIMEOUT_S
-    ).values()
-    done = answer.result(ANSWER_WITHIN_S).topic_partitions
-    finished = {(p.topic, p.partition): p.offset for p in done}
-    behind = 0
-    for p, end in ends.items():
-        offset = max(finished.get((p.topic, p.partition), 0), 0)
-        # The end may be older news than what is done.
-        behind += max(end.result(ANSWER_WITHIN_S).offset - offset, 0)
+        for group, _, events in consumer_lag(admin, groups, timeout_s=TIMEOUT_S):
+            behind[group] += events
     return behind
 
 

@@ -73,6 +73,7 @@ class Stock(TypedDict):
     reserved: int
     available: int
     short: int
+    threshold: NotRequired[int | None]
 
 
 class Item(Stock):
@@ -125,3 +126,54 @@ class Redriven(TypedDict):
     skipped: int
     cannot_be_sent: int
     more: bool
+
+
+class Minute(TypedDict):
+    """How many orders were accepted in a minute, and on how many was decided."""
+
+    minute: str
+    accepted: int
+    allocated: int
+
+
+class AllocationTimes(TypedDict):
+    """Milliseconds from acceptance to decision, of the last `minutes`."""
+
+    p50: float
+    p95: float
+    p99: float
+    orders: int
+    minutes: int
+
+
+class ConsumerLag(TypedDict):
+    """Events of a topic that a consumer group has not finished."""
+
+    group: str
+    topic: str
+    lag: int
+
+
+class ItemList(TypedDict):
+    """How many items there are, and the first of them, with their figures."""
+
+    count: int
+    items: list[dict[str, Any]]
+
+
+class Overview(TypedDict):
+    """How the whole does at this moment; each field is as `GET /overview` documents it."""
+
+    at: str
+    orders: dict[Status, int]
+    per_minute: list[Minute]
+    allocation_ms: AllocationTimes | None
+    oldest_pending: dict[str, Any] | None
+    outbox: dict[str, Any]
+    consumer_lag: list[ConsumerLag] | None
+    attention: dict[str, int]
+    dead_letters: dict[str, int]
+    short_items: ItemList
+    low_items: ItemList
+    last_sweep: dict[str, Any] | None
+    last_audit: dict[str, Any] | None

@@ -18,6 +18,7 @@ from orderflow_client.answers import (
     Order,
     OrderAccepted,
     OrderChanged,
+    Overview,
     Redriven,
     Status,
     Stock,
@@ -54,6 +55,7 @@ class OrderFilter(TypedDict, total=False):
 class Change(TypedDict, total=False):
     """What goes with a count or a difference; `occurred_at` is when it was true (RFC 3339)."""
 
+    threshold: int
     reason: str
     change_id: str
     occurred_at: str
@@ -139,6 +141,11 @@ class OrderFlow:
         body = {"item": item, "adjust": adjust, **change}
         return self._json(ChangeAccepted, write("POST", "inventory", body=body))
 
+    def set_threshold(self, item: str, threshold: int) -> ChangeAccepted:
+        """Have an item listed as low while fewer units than that are available; 0: never."""
+        body = {"item": item, "threshold": threshold}
+        return self._json(ChangeAccepted, write("POST", "inventory", body=body))
+
     def change(self, change_id: str) -> InventoryChange:
         """Return a count or difference and what became of it."""
         return self._json(InventoryChange, get("inventory", "changes", change_id))
@@ -150,6 +157,10 @@ class OrderFlow:
     def items(self) -> Iterator[Stock]:
         """Return the stock of every item by name, page after page."""
         return self._pages(Stock, get("inventory"))
+
+    def overview(self) -> Overview:
+        """Return how the whole does at this moment."""
+        return self._json(Overview, get("overview"))
 
     def dead_letters(self, **chosen: Unpack[LetterFilter]) -> Iterator[DeadLetter]:
         """Return what no function could process, what failed last first."""
@@ -250,6 +261,11 @@ class AsyncOrderFlow:
         body = {"item": item, "adjust": adjust, **change}
         return await self._json(ChangeAccepted, write("POST", "inventory", body=body))
 
+    async def set_threshold(self, item: str, threshold: int) -> ChangeAccepted:
+        """Have an item listed as low while fewer units than that are available; 0: never."""
+        body = {"item": item, "threshold": threshold}
+        return await self._json(ChangeAccepted, write("POST", "inventory", body=body))
+
     async def change(self, change_id: str) -> InventoryChange:
         """Return a count or difference and what became of it."""
         return await self._json(InventoryChange, get("inventory", "changes", change_id))
@@ -261,6 +277,10 @@ class AsyncOrderFlow:
     def items(self) -> AsyncIterator[Stock]:
         """Return the stock of every item by name, page after page."""
         return self._pages(Stock, get("inventory"))
+
+    async def overview(self) -> Overview:
+        """Return how the whole does at this moment."""
+        return await self._json(Overview, get("overview"))
 
     def dead_letters(self, **chosen: Unpack[LetterFilter]) -> AsyncIterator[DeadLetter]:
         """Return what no function could process, what failed last first."""

@@ -11,6 +11,7 @@ import pytest
 from orderflow.database.connection import Connection, retrying
 from orderflow.errors import ConfigurationError
 from orderflow.models import ChangeInventory, PlaceOrder
+from orderflow.overview.counters import fold
 from orderflow_cli.audit import checks as audits
 from orderflow_cli.audit import repair as repairs
 from orderflow_cli.audit.checks import CHECKS, Audit, audit
@@ -26,6 +27,8 @@ SET session_replication_role = replica;
 DROP INDEX IF EXISTS stock_ledger_once;
 ALTER TABLE orders DROP CONSTRAINT IF EXISTS orders_open_have_a_deadline;
 ALTER TABLE inventory_changes DROP CONSTRAINT IF EXISTS inventory_changes_open_have_a_deadline;
+-- What goes wrong with orders is counted like all else.
+ALTER TABLE orders ENABLE ALWAYS TRIGGER orders_counted_update;
 {sql};
 RESET session_replication_role;
 """
@@ -378,6 +381,16 @@ CORRUPTIONS: dict[str, tuple[str, dict[str, int], dict[str, Any]]] = {
         {"deadlines": 1},
         {"change_id": "unapplied", "status": "unapplied"},
     ),
+    "an order that was counted twice": (
+        "INSERT INTO order_deltas (enters, n) VALUES ('pending', 1)",
+        {"counters": 1},
+        {"status": "pending", "counted": 2, "orders": 1},
+    ),
+    "a move that was not counted": (
+        "DELETE FROM order_deltas WHERE leaves = 'confirmed' AND enters = 'shipped'",
+        {"counters": 2},
+        {"status": "shipped", "counted": 0, "orders": 1},
+    ),
 }
 
 
@@ -517,6 +530,24 @@ def test_what_cannot_be_repaired_stays_listed_with_what_to_do(shop: Connection) 
     assert found(audited) == before
     assert before.keys() == {check.name for check in CHECKS} - repairs.REPAIRABLE
     assert all(finding.remedy for finding in audited.findings if finding.found)
+
+
+@pytest.mark.parametrize("folded", [False, True])
+def test_counters_are_set_to_what_there_is(shop: Connection, folded: bool) -> None:
+    corrupt(shop, "INSERT INTO order_deltas (enters, n) VALUES ('pending', 3), ('lost', 1)")
+    corrupt(shop, "INSERT INTO order_deltas (leaves, n) VALUES ('shipped', 1)")
+    if folded:
+        fold(shop)
+
+    made = list(repair(shop, BY))
+
+    assert [done.what for done in made] == [
+        {"status": "lost", "counted": 1, "orders": 0},
+        {"status": "pending", "counted": 4, "orders": 1},
+        {"status": "shipped", "counted": 0, "orders": 1},
+    ]
+    assert audit(shop).holds
+    assert list(repair(shop, BY)) == []
 
 
 def test_a_healthy_database_is_left_as_it_is(shop: Connection) -> None:

@@ -137,6 +137,7 @@ async def test_every_answer_is_as_documented_and_every_documented_one_is_given(c
     await call_orders(call)
     await call_inventory(call)
     await call_dead_letters(call)
+    await call("get_overview", "overview", "GET", "/overview")
 
     assert set(ANSWERED) <= call.seen
 

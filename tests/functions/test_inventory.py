@@ -896,7 +896,8 @@ async def test_items_have_pages_by_name() -> None:
         seen += [shelf["item"] for shelf in response.json()]
         path = response.links.get("next", {}).get("url", "")
 
-    assert first.json()[0].keys() == {"item", "on_hand", "reserved", "available", "short"}
+    figures = {"item", "on_hand", "reserved", "available", "short", "threshold"}
+    assert first.json()[0].keys() == figures
     assert [name for name in seen if name.startswith(prefix)] == names
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from orderflow.database import migrate as migrations
 from orderflow.database.connection import Connection
+from orderflow.overview.figures import read_figures
 from orderflow_cli.audit.checks import audit
 from tests.support.function_calls import reference
 
@@ -139,3 +140,24 @@ def test_what_was_moved_through_every_migration_passes_the_audit(
 
     found = audit(old)
     assert found.found("backorders", "waiting") == 0, found
+
+
+def test_orders_from_before_0016_are_counted_and_then_their_moves(
+    old: Connection, migrate_until: MigrateUntil
+) -> None:
+    migrate_until("0016")
+    old.script("""
+      INSERT INTO orders (order_id, fingerprint, on_shortage, status, traceparent, due_at) VALUES
+        ('a', '', 'backorder', 'cancelled', '', now()),
+        ('b', '', 'backorder', 'backordered', '', now()),
+        ('c', '', 'backorder', 'backordered', '', now())
+    """)
+
+    migrate_until("0017")
+
+    before = read_figures(old)["orders"]
+    old.run("UPDATE orders SET status = 'confirmed' WHERE order_id = 'b'")
+    after = read_figures(old)["orders"]
+    names = ("backordered", "cancelled", "confirmed")
+    assert [before[name] for name in names] == [2, 1, 0]
+    assert [after[name] for name in names] == [1, 1, 1]

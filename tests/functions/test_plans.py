@@ -17,7 +17,7 @@ from tests.support.function_calls import module_of, own_database
 
 ROOT = Path(__file__).parents[2]
 MANY = 20_000
-PARTS = ("stock", "orders", "dead_letters", "events", "retention")
+PARTS = ("stock", "orders", "dead_letters", "events", "retention", "overview")
 STATEMENTS = sorted(
     path
     for folder in (ROOT / "functions", *(ROOT / "shared/orderflow" / part for part in PARTS))

@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from knative_local.manifests.loader import load_manifests
+from orderflow.config import ConsumerSettings
+from orderflow_cli.project import groups_of
 from orderflow_cli.roles.grants import grants_of
 from orderflow_cli.topics import TOPICS
 
@@ -134,6 +136,17 @@ def test_each_source_has_a_user_that_reads_its_topics_as_its_group() -> None:
         reads.append(("group", source.consumer_group))
         wanted = {(*resource, op) for resource in reads for op in ("Describe", "Read")}
         assert users[f"{source.name}-source"] == wanted
+
+
+def test_who_shows_the_lag_sees_how_far_the_sources_are_and_no_event() -> None:
+    resources = {("topic", topic) for s in LOADED.kafka_sources for topic in s.spec.topics}
+    resources |= {("group", source.consumer_group) for source in LOADED.kafka_sources}
+
+    assert rights("lag.yaml") == {"overview": {(*found, "Describe") for found in resources}}
+
+
+def test_the_lag_that_is_shown_is_that_of_the_sources() -> None:
+    assert ConsumerSettings().groups == groups_of(LOADED.kafka_sources)
 
 
 @pytest.mark.parametrize("path", sorted(USERS.glob("*.yaml")), ids=lambda path: path.name)

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from orderflow.contract.answers import dead_letters, inventory, orders
+from orderflow.contract.answers import dead_letters, inventory, orders, overview
 from orderflow_client import Problem, Unreachable, answers
 from orderflow_client.transfer import (
     ATTEMPTS,
@@ -30,6 +30,11 @@ SAME: dict[type[Any], type[Any]] = {
     answers.InventoryChange: inventory.InventoryChange,
     answers.DeadLetter: dead_letters.ListedLetter,
     answers.Redriven: dead_letters.Redriven,
+    answers.Overview: overview.Overview,
+    answers.Minute: overview.Minute,
+    answers.AllocationTimes: overview.AllocationTimes,
+    answers.ConsumerLag: overview.ConsumerLag,
+    answers.ItemList: overview.ShortItems,
 }
 
 

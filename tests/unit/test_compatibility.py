@@ -57,6 +57,16 @@ def put(path: str, value: Any) -> Change:
     return change
 
 
+def both(*changes: Change) -> Change:
+    """Make several changes."""
+
+    def change(document: Any) -> None:
+        for made in changes:
+            made(document)
+
+    return change
+
+
 POST, LIST = "paths /order post", "paths /orders get"
 NAMES = [parameter["name"] for parameter in MADE[OPENAPI]["paths"]["/orders"]["get"]["parameters"]]
 LIMIT, STATUS = (f"{LIST} parameters {NAMES.index(name)}" for name in ("limit", "status"))
@@ -81,6 +91,9 @@ BREAKS: dict[str, Change] = {
     "POST /order: body.item: pattern differs": put(f"{ORDER} properties item anyOf 0 pattern", "a"),
     "POST /order: body.item: type differs": drop(f"{ORDER} properties item anyOf 1"),
     "POST /order: body: oneOf differs": drop(f"{ORDER} oneOf 1"),
+    "body: oneOf differs": both(
+        put(f"{ORDER} properties new", TEXT), put(f"{ORDER} oneOf -", {"required": ["item"]})
+    ),
     "POST /order: body: dependentRequired differs": put(f"{ORDER} dependentRequired", {"a": []}),
     "POST /order: 200: is gone": drop(f"{POST} responses 200"),
     "POST /order: 409: is gone": drop(f"{POST} responses 409"),
@@ -105,6 +118,9 @@ KEEPS: dict[str, Change] = {
     "another status": put(f"{POST} responses 418", {"description": "teapot"}),
     "another parameter": put(f"{POST} parameters -", {"name": "a", "in": "query", "schema": TEXT}),
     "another field of a body": put(f"{ORDER} properties new", TEXT),
+    "another choice, for another field of a body": both(
+        put(f"{ORDER} properties new", TEXT), put(f"{ORDER} oneOf -", {"required": ["new"]})
+    ),
     "another value of a body": put(f"{ORDER} properties on_shortage enum -", "ask"),
     "more of something": put(f"{ORDER} properties lines maxItems", 200),
     "another field of an answer": put(f"{ACCEPTED} properties new", TEXT),

@@ -15,7 +15,14 @@ _ORDER = {
     "updated_at": _LATER,
     "lines": [_LINE],
 }
-_FIGURES = {"item": "Laptop", "on_hand": 100, "reserved": 1, "available": 99, "short": 0}
+_FIGURES = {
+    "item": "Laptop",
+    "on_hand": 100,
+    "reserved": 1,
+    "available": 99,
+    "short": 0,
+    "threshold": 10,
+}
 _CHANGE_ID = "01a2082e-08c4-7e61-a871-d00637062b5a"
 _LETTER = {
     "id": 17,
@@ -114,6 +121,7 @@ EXAMPLES = {
             "item": "Laptop",
             "stock": 100,
             "adjust": None,
+            "threshold": None,
             "reason": None,
             "status": "applied",
             "why": None,
@@ -155,6 +163,36 @@ EXAMPLES = {
                 "came_back": 0,
             }
         ]
+    ),
+    "get_overview": Example(
+        {
+            "at": _LATER,
+            "orders": {
+                "pending": 0,
+                "confirmed": 1,
+                "backordered": 0,
+                "rejected": 0,
+                "cancelled": 0,
+                "shipped": 0,
+            },
+            "per_minute": [
+                {"minute": f"2026-11-26T{at}:00+00:00", "accepted": new, "allocated": new}
+                for at, new in [
+                    *((f"17:{minute}", 0) for minute in range(16, 60)),
+                    *((f"18:{minute:02}", int(minute == 15)) for minute in range(16)),
+                ]
+            ],
+            "allocation_ms": {"p50": 50, "p95": 50, "p99": 50, "orders": 1, "minutes": 5},
+            "oldest_pending": None,
+            "outbox": {"waiting": 0, "oldest_s": None},
+            "consumer_lag": [{"group": "orderflow-process-order", "topic": "orders", "lag": 0}],
+            "attention": {"orders": 0, "inventory_changes": 0, "refused_changes": 0},
+            "dead_letters": {"kept": 0, "redriving": 0},
+            "short_items": {"count": 0, "items": []},
+            "low_items": {"count": 0, "items": []},
+            "last_sweep": {"at": _AT, "age_s": 0.1},
+            "last_audit": {"audit_id": _CHANGE_ID, "at": _AT, "passed": True, "differences": 0},
+        }
     ),
     "get_contract": Example({"openapi": "3.1.0"}),
     "get_documentation": Example(_PAGE),

@@ -10,6 +10,7 @@ from orderflow.contract.answers.dead_letters import (
 )
 from orderflow.contract.answers.inventory import ChangeAccepted, Figures, InventoryChange, OneItem
 from orderflow.contract.answers.orders import ListedOrder, OneOrder, OrderAccepted, OrderChanged
+from orderflow.contract.answers.overview import Overview
 from orderflow.contract.operation import (
     CSS,
     HTML,
@@ -183,6 +184,13 @@ OPERATIONS = (
         None,
         (Answer(200, "The file.", Any, (), (JAVASCRIPT, CSS, SVG, HTML, JSON)),),
         (404,),
+    ),
+    Operation(
+        "get_overview",
+        "GET /overview",
+        "Show how the whole does at this moment",
+        "operations",
+        (Answer(200, "The figures.", Overview),),
     ),
     Operation(
         "get_contract",

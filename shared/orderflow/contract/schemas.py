@@ -33,7 +33,13 @@ RULES: dict[str, Schema] = {
         ]
     },
     "ChangeInventory": {
-        **_exactly_one("stock", "adjust"),
+        "oneOf": [
+            *_exactly_one("stock", "adjust")["oneOf"],
+            {
+                "required": ["threshold"],
+                "properties": {"stock": _NULL, "adjust": _NULL, "threshold": _NOT_NULL},
+            },
+        ],
         "not": {"required": ["adjust"], "properties": {"adjust": {"const": 0}}},
     },
     "DiscardLetters": _exactly_one("ids", "filter", "all"),

@@ -103,6 +103,12 @@ CHECKS = (
         statement(__file__, "check_deadlines.sql"),
         "Set due_at (announce_at of a change) to now: then sweep looks at it.",
     ),
+    Check(
+        "counters",
+        "the counters of orders are what there is of each status",
+        statement(__file__, "check_counters.sql"),
+        "orderflow audit --repair --by NAME sets them right.",
+    ),
 )
 
 

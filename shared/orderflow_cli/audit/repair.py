@@ -1,8 +1,8 @@
 """Repairs what an audit found, where the database itself says what is right; each repair is told.
 
 What is on hand is what the row in `stock` says: a figure that somebody set. What is reserved is
-what confirmed orders hold. The queue of backorders is the lines of the backordered orders. All
-else is left to a person.
+what confirmed orders hold. The queue of backorders is the lines of the backordered orders. The
+counters of orders are what there is. All else is left to a person.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,8 +20,9 @@ LOCK_STOCK = statement(__file__, "lock_stock.sql")
 REPAIR_STOCK = statement(__file__, "repair_stock.sql")
 REPAIR_BACKORDERS = statement(__file__, "repair_backorders.sql")
 OFFER_STOCK = statement(__file__, "offer_stock.sql")
+REPAIR_COUNTERS = statement(__file__, "repair_counters.sql")
 
-REPAIRABLE = {"ledger", "reservations", "backorders", "waiting"}
+REPAIRABLE = {"ledger", "reservations", "backorders", "waiting", "counters"}
 MAX_DIFFERENCES = 10_000  # of each check a repair: what is left comes with the next
 ITEMS_AT_ONCE = 20  # a transaction: writers of these items wait for it
 QUEUE_ROWS_AT_ONCE = 1_000  # repaired a transaction, for the same reason
@@ -30,7 +31,10 @@ MAX_NAME_LENGTH = 200
 
 
 class Repair(NamedTuple):
-    """One thing that was repaired: an entry of the ledger, a row of the queue, or stock offered."""
+    """One thing that was repaired: an entry of the ledger, a row of the queue, or stock offered.
+
+    Or the counter of a status, which then stands for an item.
+    """
 
     kind: str
     item: str
@@ -42,7 +46,10 @@ def repair(connection: Connection, by: str) -> Iterator[Repair]:
 
     `by` is who answers for it, as `signed` returns it; every entry of the ledger says so.
     """
-    items = differing(_look(connection))
+    found = _look(connection)
+    if found.found("counters"):
+        yield from retrying(partial(repair_counters, connection))
+    items = differing(found)
     for start in range(0, len(items), ITEMS_AT_ONCE):
         yield from _repair_items(connection, items[start : start + ITEMS_AT_ONCE], by)
 
@@ -80,6 +87,15 @@ def repair_once(connection: Connection, items: Sequence[str], by: str) -> list[R
     return made + [_repair_of("offer", _OFFERED, row) for row in offered]
 
 
+def repair_counters(connection: Connection) -> list[Repair]:
+    """Set the counters to what there is of each status."""
+    with connection.transaction():
+        connection.script(BEGIN_REPAIR)
+        rows = connection.run(REPAIR_COUNTERS)
+    return [Repair("counter", row[0], dict(zip(_COUNTER, row, strict=True))) for row in rows]
+
+
+_COUNTER = "status", "counted", "orders"
 _ENTRY = "entry", "item", "on_hand_change", "reserved_change", "reason"
 _QUEUED = "order_id", "item", "queued", "ordered"
 _OFFERED = ("item",)

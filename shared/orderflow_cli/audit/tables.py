@@ -37,6 +37,7 @@ _REPAIRED = {
     "entry": "ledger entry {entry}, on hand {on_hand_change:+}, reserved {reserved_change:+}; "
     "{reason}",
     "backorder": "order {order_id} waited for {queued} and waits for {ordered}",
+    "counter": "{counted} orders were counted, and there are {orders}",
     "offer": "what is free is offered to those who wait, with the next sweep",
 }
 

@@ -71,13 +71,25 @@ def _refused(where: str, narrow: Part, wide: Part) -> Iterator[str]:
         return
     yield from _refused_values(where, has, takes)
     for name in takes.keys() - _COMPARED:
-        if has.get(name) != takes[name]:
+        if has.get(name) != takes[name] and not (name == "oneOf" and _adds_choices(has, takes)):
             yield f"{where}: {name} differs"
     if "properties" in takes:
         yield from _refused_fields(where, narrow, wide)
     if "items" in takes:
         items = narrow.of(has.get("items", True)), wide.of(takes["items"])
         yield from refusals(f"{where}[]", *items)
+
+
+def _adds_choices(has: Schema, takes: Schema) -> bool:
+    # What was one of the choices is still: the new ones are for a field that it can't have.
+    added = [choice for choice in takes["oneOf"] if choice not in has.get("oneOf", ())]
+    kept = [choice for choice in takes["oneOf"] if choice not in added]
+    known = has.get("properties", {}).keys()
+    return (
+        kept == has.get("oneOf")
+        and has.get("additionalProperties") is False
+        and all(set(choice.get("required", ())) - known for choice in added)
+    )
 
 
 def _refused_values(where: str, has: Schema, takes: Schema) -> Iterator[str]:

@@ -16,13 +16,17 @@ class ChangeAccepted(TypedDict):
 
 
 class Figures(TypedDict):
-    """An item's stock: `available` is on hand and not reserved, `short` the opposite."""
+    """An item's stock: `available` is on hand and not reserved, `short` the opposite.
+
+    Of fewer available than its `threshold` a person wants to know.
+    """
 
     item: str
     on_hand: Count
     reserved: Count
     available: Count
     short: Count
+    threshold: Count | None
 
 
 class Backordered(TypedDict):
@@ -72,6 +76,7 @@ class InventoryChange(TypedDict):
     item: str
     stock: Count | None
     adjust: int | None
+    threshold: Count | None
     reason: str | None
     status: Literal["pending", "applied", "superseded", "refused"]
     why: str | None

@@ -1,0 +1,1 @@
+"""How the whole does at this moment, from counters and a few indexes: what a person looks at."""
