@@ -17,6 +17,7 @@ from orderflow.logs import bind_log_fields
 from orderflow.stock.filling import fill
 from orderflow.stock.locking import Locked, LockedOrder, locked_orders
 from orderflow.stock.moves import Move, move_orders
+from orderflow.tracing.spans import work_on
 
 SOURCE = "/orderflow/process_order"
 
@@ -25,6 +26,7 @@ SOURCE = "/orderflow/process_order"
 async def process_order(placed: OrderPlaced) -> None:
     """Decide on the order; the event says only which."""
     bind_log_fields(order_id=placed.order_id)
+    work_on(placed.order_id)
     await decide(placed.order_id)
 
 

@@ -226,6 +226,23 @@ class RetentionSettings(BaseModel, frozen=True):
     keep_changes_days: Annotated[int, Field(ge=0, le=36_500)] = 0
 
 
+class TraceSettings(BaseModel, frozen=True):
+    """Where OpenTelemetry's traces go, and what part of those that no caller has decided on.
+
+    The SDK reads these and its other variables by itself; of a bad value it would not tell.
+    """
+
+    otel_exporter_otlp_endpoint: Annotated[str, Field(pattern="^(https?://.+)?$")] = ""
+    otel_traces_sampler_arg: Annotated[float, Field(ge=0, le=1)] = 1
+
+    @property
+    def told(self) -> dict[str, str]:
+        """The variables themselves; empty where there are no traces."""
+        ratio = {"OTEL_TRACES_SAMPLER_ARG": str(self.otel_traces_sampler_arg)}
+        endpoint = self.otel_exporter_otlp_endpoint
+        return {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, **ratio} if endpoint else {}
+
+
 class Settings(DatabaseSettings, KafkaSettings):
     """What a function must be told. Each field is the environment variable of the same name."""
 
@@ -240,6 +257,12 @@ def settings() -> Settings:
 def log_settings() -> LogSettings:
     """Return the settings of the log, read once; raises `ConfigurationError`."""
     return read(LogSettings)
+
+
+@cache
+def trace_settings() -> TraceSettings:
+    """Return where traces go, read once; raises `ConfigurationError`."""
+    return read(TraceSettings)
 
 
 def read(model: type[S], prefix: str = "") -> S:

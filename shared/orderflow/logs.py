@@ -54,6 +54,11 @@ def bind_log_fields(**fields: object) -> None:
     _fields.get({}).update(fields)
 
 
+def log_fields() -> dict[str, object]:
+    """Return the fields of the call at hand."""
+    return _fields.get({})
+
+
 @cache
 def standard_output() -> BinaryIO:
     """Return it with a buffer, which Python's has not under PYTHONUNBUFFERED; flushed at exit."""

@@ -20,6 +20,7 @@ from knative_local.runtime import Runtime
 from knative_local.supervisor.output import LogFormat
 from knative_local.supervisor.spec import Command
 from knative_local.supervisor.supervisor import Progress, Supervisor
+from orderflow.config import trace_settings
 from orderflow.database.migrate import migrate
 from orderflow_cli.addresses import kafka_servers, own_database, without_password
 from orderflow_cli.development_tokens import DevelopmentIssuer, new_senders
@@ -104,7 +105,7 @@ async def open_stack(
             project_root=project,
             port=port,
             kafka=kafka,
-            overrides=told | callers | senders.settings,
+            overrides=told | callers | senders.settings | trace_settings().told,
             own_overrides=_own_urls(url, manifests) if own_roles else {},
             watch=watch,
             token=senders.token,

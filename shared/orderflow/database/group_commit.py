@@ -16,6 +16,7 @@ from orderflow.database.connection import Connection, Refused
 from orderflow.errors import OrderFlowError
 from orderflow.resources import worker
 from orderflow.server.admission import WaitEstimator
+from orderflow.tracing.spans import Traced, record_commit, traced_call
 
 I = TypeVar("I")  # noqa: E741 (item)
 R = TypeVar("R")
@@ -28,11 +29,12 @@ Transaction = Callable[[Connection, Sequence[I]], Sequence[R | OrderFlowError]]
 
 
 class Waiting(NamedTuple, Generic[I, R]):
-    """A call, and when it came (monotonic seconds)."""
+    """A call, when it came (monotonic seconds), and its span if it has one."""
 
     item: I
     future: "asyncio.Future[R]"
     since_s: float
+    traced: Traced | None
 
     def fail(self, error: Exception) -> None:
         """Give the caller an error, if there still is a caller."""
@@ -70,7 +72,7 @@ class Batch(Generic[I, R]):
         now_s, loop = monotonic(), asyncio.get_running_loop()
         self._wait.admit(len(self._waiting), len(self._waiting) // self._limit, now_s)
         future: asyncio.Future[R] = loop.create_future()
-        self._waiting.append(Waiting(item, future, now_s))
+        self._waiting.append(Waiting(item, future, now_s, traced_call()))
         if self._draining is None or self._draining.done():
             self._draining = loop.create_task(self._drain())
         if self._giving_up is None:
@@ -93,6 +95,7 @@ class Batch(Generic[I, R]):
         self._giving_up = again(GIVE_UP_TICK_S, self._give_up) if self._waiting else None
 
     async def _commit(self, taken: Sequence[Waiting[I, R]]) -> None:
+        begun_s = monotonic()
         try:
             items = [call.item for call in taken]
             results: Sequence[R | Exception] = await worker().submit(partial(self._run, items))
@@ -103,6 +106,8 @@ class Batch(Generic[I, R]):
                 await self._commit(taken[half:])
                 return
             results = [error] * len(taken)
+        served = [(call.traced, call.since_s) for call in taken if call.traced is not None]
+        record_commit(self._transaction.__name__, served, len(taken), begun_s)
         for call, result in zip(taken, results, strict=True):
             if isinstance(result, Exception):
                 call.fail(result)

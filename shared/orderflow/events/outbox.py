@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import orjson
 from cloudevents.kafka import KafkaMessage
@@ -20,6 +21,10 @@ from orderflow.database.worker import Worker
 from orderflow.errors import OrderFlowError
 from orderflow.events.messages import to_kafka
 from orderflow.logs import logger
+from orderflow.tracing.spans import begin_send, end_send
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
 
 DELETE_PUBLISHED = statement(__file__, "delete_published.sql")
 CLAIM_UNPUBLISHED = statement(__file__, "claim_unpublished.sql")
@@ -88,7 +93,8 @@ class Outbox:
         """Send events, in their order; what can't be sent stays in the table for the relay."""
         waiting = {event.id: self._in_flight.setdefault(event.id, []) for event in events}
         for event in events:
-            self._produce(event.aggregatetype, to_kafka(event), partial(self._published, event))
+            reported = partial(self._published, event, begin_send(event))
+            self._produce(event.aggregatetype, to_kafka(event), reported)
         if events:
             self._loop.call_later(ACKNOWLEDGED_WITHIN_S, self._give_up, waiting)
 
@@ -174,7 +180,9 @@ class Outbox:
                 self._answer(event_id, sent=False)
                 self._in_flight[event_id] = None
 
-    def _published(self, event: Event, error: KafkaError | None) -> None:
+    def _published(self, event: Event, span: "Span | None", error: KafkaError | None) -> None:
+        if span is not None:
+            end_send(span, None if error is None else error.str())
         self._broker_away = error is not None
         self._answer(event.id, sent=error is None)
         self._in_flight.pop(event.id, None)

@@ -29,6 +29,7 @@ from orderflow.server.admission import raise_open_file_limit
 from orderflow.server.application import Application
 from orderflow.server.graceful_shutdown import stopping
 from orderflow.server.startup import lifespan_of
+from orderflow.tracing.spans import begin_call, end_call
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -101,9 +102,16 @@ def _application(routes: Sequence[Route], **_: object) -> Application:
 def handle_errors(name: str, handler: Handler) -> Handler:
     """Wrap a handler so that every error becomes a problem and every call a log line."""
 
-    async def answered(request: Request, *_: object) -> Response:
-        started = time.perf_counter()
+    async def traced(request: Request, *_: object) -> Response:
         begin_log_fields(method=request.method, path=request.scope["path"][:MAX_PATH])
+        call = begin_call(name, request.headers)
+        response = await answered(request)
+        if call is not None:
+            end_call(call, request.method, response.status_code)
+        return response
+
+    async def answered(request: Request) -> Response:
+        started = time.perf_counter()
         _log_level.set(logging.INFO)
         try:
             response = await handler(request)
@@ -125,8 +133,8 @@ def handle_errors(name: str, handler: Handler) -> Handler:
             response.headers["Connection"] = "close"
         return response
 
-    answered.__name__ = name
-    return answered
+    traced.__name__ = name
+    return traced
 
 
 def log_as_routine() -> None:

@@ -15,6 +15,7 @@ from orderflow.logs import bind_log_fields
 from orderflow.resources import resources
 from orderflow.text import MAX_FILTERED, sanitize_text
 from orderflow.traceparent import trace_id, traceparent_or_new
+from orderflow.tracing.spans import traceparent_of_call
 
 M = TypeVar("M", bound=BaseModel)
 # Required, because a browser lets any page send a body without one, or as text or a form.
@@ -66,7 +67,11 @@ def gateway_of(request: Request) -> str:
 
 
 def traceparent_of(request: Request) -> str:
-    """Return the caller's trace context, or a new one, and put its id into the log line."""
-    traceparent = traceparent_or_new(request.headers.get("traceparent"))
+    """Return the trace context for what the call begets, and put its id into the log line.
+
+    That is the call's own span where traces are exported, else the caller's, or a new one.
+    """
+    caller = request.headers.get("traceparent")
+    traceparent = traceparent_of_call() or traceparent_or_new(caller)
     bind_log_fields(trace_id=trace_id(traceparent))
     return traceparent

@@ -10,6 +10,7 @@ from orderflow.events.messages import make_event, stock_freed
 from orderflow.events.models import MOVED
 from orderflow.orders.states import Status
 from orderflow.stock.locking import Locked, LockedOrder, backordered_items
+from orderflow.tracing.spans import continued
 
 MOVE_ORDERS = statement(__file__, "move_orders.sql")
 MARK_SHORTAGES = statement(__file__, "mark_shortages.sql")
@@ -36,7 +37,8 @@ class Move(NamedTuple):
 
     def events(self, awaited: Collection[str], source: str) -> list[Event]:
         """Return the event of the move, and those that offer stock it frees to who awaits it."""
-        order, trace = self.order, self.order.traceparent
+        order = self.order
+        trace = continued(order.order_id, order.traceparent)
         data = {"order_id": order.order_id, "lines": order.lines, "cause": self.cause}
         number, model = order.sequence + 1, MOVED[self.enters]
         moved = make_event(model, data, sequence=number, source=source, traceparent=trace)
