@@ -13,7 +13,7 @@ TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
 async def test_an_event_on_its_way_again_has_its_own_time(database: Connection) -> None:
     outbox, event = kafka_away(), order_placed(reference(), [], "backorder", TRACE)
     outbox.publish([event])
-    outbox._published(event, None)  # as a report says that Kafka has it
+    outbox._published(event, None, None)  # as a report says that Kafka has it
     await asyncio.sleep(ACKNOWLEDGED_WITHIN_S / 2)
 
     outbox.publish([event])

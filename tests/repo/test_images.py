@@ -22,7 +22,6 @@ FUNCTIONS = sorted(path.parent.name for path in ROOT.glob("functions/*/main.py")
 LEFT_OUT = {
     "function": {
         "h11": "uvicorn's parser where there is no httptools",
-        "idna": "anyio's, for names of hosts that are not ASCII",
         "prometheus-client": "for the metrics to come",
         "pycparser": "cffi's, where it compiles",
         "tzdata": "dateutil's, where the system has no time zones",
@@ -47,7 +46,7 @@ LEFT_OUT = {
     },
 }
 NAMED_BY = {
-    "function": ["orderflow"],
+    "function": ["orderflow[tracing]"],
     "runtime": ["knative-local"],
     "operator": ["knative-local", "orderflow[local]"],
 }

@@ -93,8 +93,9 @@ class Outbox:
         """Send events, in their order; what can't be sent stays in the table for the relay."""
         waiting = {event.id: self._in_flight.setdefault(event.id, []) for event in events}
         for event in events:
-            reported = partial(self._published, event, begin_send(event))
-            self._produce(event.aggregatetype, to_kafka(event), reported)
+            topic = event.aggregatetype
+            span = begin_send(topic, event.id, event.traceparent)
+            self._produce(topic, to_kafka(event), partial(self._published, event, span))
         if events:
             self._loop.call_later(ACKNOWLEDGED_WITHIN_S, self._give_up, waiting)
 

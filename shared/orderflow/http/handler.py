@@ -29,7 +29,7 @@ from orderflow.server.admission import raise_open_file_limit
 from orderflow.server.application import Application
 from orderflow.server.graceful_shutdown import stopping
 from orderflow.server.startup import lifespan_of
-from orderflow.tracing.spans import begin_call, end_call
+from orderflow.tracing.spans import begin_call, end_call, spans
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -86,11 +86,15 @@ def serve(
             raise MethodNotAllowed(methods)
         return await handler(request)
 
+    def check() -> None:
+        spans()
+        who()
+
     answer = handle_errors(name, routed)
     # The framework has no option for its application, nor one to switch off gunicorn's control
     # socket, which all functions of a user would share.
     ControlSocketDisable.default = True
-    _applications[name] = Application(answer, lifespan_of(name, who))
+    _applications[name] = Application(answer, lifespan_of(name, check))
     cast(Any, functions_framework.aio).Starlette = _application
     return cast(Handler, functions_framework.aio.http(answer))
 

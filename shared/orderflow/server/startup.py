@@ -8,7 +8,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from orderflow.errors import ConfigurationError
 from orderflow.server.graceful_shutdown import lifespan
-from orderflow.tracing.spans import spans
 
 # After so long a busy event loop lets the threads of the database and of Kafka's reports have the
 # interpreter. Python's own 5 ms are longer than a transaction, and cost a tenth of the throughput.
@@ -32,7 +31,6 @@ def lifespan_of(
     async def checked(app: object) -> AsyncIterator[None]:
         try:
             check()
-            spans()
         except ConfigurationError as error:
             sys.stderr.write(f"{name}: {error}\n")
             sys.stderr.flush()

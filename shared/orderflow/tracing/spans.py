@@ -11,7 +11,6 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from orderflow.config import log_settings, trace_settings
-from orderflow.database.event import Event
 from orderflow.errors import ConfigurationError
 from orderflow.logs import bind_log_fields, log_fields
 from orderflow.server.graceful_shutdown import on_shutdown
@@ -151,15 +150,14 @@ def record_commit(
             links = [f"00-{context.trace_id:032x}-{context.span_id:016x}-01"]
 
 
-def begin_send(event: Event) -> "Span | None":
+def begin_send(topic: str, event_id: str, traceparent: str) -> "Span | None":
     """Begin the span of an event on its way to Kafka, if its trace is one of those exported."""
     made = spans()
-    if made is None or not event.traceparent.endswith("1"):
+    if made is None or not traceparent.endswith("1"):
         return None
-    topic = event.aggregatetype
-    told = {"messaging.system": "kafka", "messaging.destination.name": topic}
-    about = {"messaging.message.id": event.id, "cloudevents.event_type": event.type}
-    return made.start(f"send {topic}", "PRODUCER", event.traceparent, attributes={**told, **about})
+    where = {"messaging.system": "kafka", "messaging.destination.name": topic}
+    told = {**where, "messaging.message.id": event_id}
+    return made.start(f"send {topic}", "PRODUCER", traceparent, attributes=told)
 
 
 def end_send(span: "Span", error: str | None) -> None:
