@@ -106,13 +106,13 @@ class Batch(Generic[I, R]):
                 await self._commit(taken[half:])
                 return
             results = [error] * len(taken)
-        served = [(call.traced, call.since_s) for call in taken if call.traced is not None]
-        record_commit(self._transaction.__name__, served, len(taken), begun_s)
         for call, result in zip(taken, results, strict=True):
             if isinstance(result, Exception):
                 call.fail(result)
             elif not call.future.done():
                 call.future.set_result(result)
+        if served := [(call.traced, call.since_s) for call in taken if call.traced is not None]:
+            record_commit(self._transaction.__name__, served, len(taken), begun_s)
 
     def _run(self, items: Sequence[I], connection: Connection) -> Sequence[R | OrderFlowError]:
         results = self._transaction(connection, items)
