@@ -1,9 +1,11 @@
-"""GET /inventory, GET /inventory/{item}, GET /inventory/changes/{change_id}: stock and its changes.
+"""GET /inventory, GET /inventory/{item}, GET /inventory/changes and /inventory/changes/{change_id}:
+stock and its changes.
 
-Reads only.
+Reads only. An item named `changes` is in the list of items; the path of its own is that of changes.
 """
 
 from functools import partial
+from typing import get_args
 
 import orjson
 from starlette.requests import Request
@@ -18,10 +20,14 @@ from orderflow.http.pagination import Page, name_of, page_of, position_of
 from orderflow.http.path import path_name, segments_of
 from orderflow.logs import bind_log_fields
 from orderflow.resources import worker
+from orderflow.stock.lists import ChangePage, ChangeStatus
 
 SELECT_STOCK = statement(__file__, "select_stock.sql")
 SELECT_ITEM = statement(__file__, "select_item.sql")
 SELECT_CHANGE = statement(__file__, "select_change.sql")
+SELECT_CHANGES = statement(__file__, "select_changes.sql")
+SELECT_CHANGES_BY_ITEM = statement(__file__, "select_changes_by_item.sql")
+CHANGES = ("inventory", "changes")
 MAX_COUNTED = 10_000  # backorders of an item, in a millisecond or two
 FIGURES = ("item", "on_hand", "reserved", "available", "short", "threshold")
 
@@ -30,8 +36,11 @@ FIGURES = ("item", "on_hand", "reserved", "available", "short", "threshold")
 async def list_inventory(request: Request) -> Response:
     """Answer with a page of items, an item and a page of its ledger, or what a change came to."""
     segments = segments_of(request)
-    if segments[:2] == ("inventory", "changes") and len(segments) > 2:
-        return await one_change(path_name(request, "inventory", "changes"))
+    if segments == CHANGES:
+        asked = page_of(request, ChangePage)
+        return await page_response(request, partial(read_changes, asked, position_of(asked)))
+    if segments[:2] == CHANGES:
+        return await one_change(path_name(request, *CHANGES))
     page = page_of(request, Page)
     if segments != ("inventory",):
         item = path_name(request, "inventory")
@@ -56,6 +65,17 @@ def read_item(page: Page, item: str, below: int, connection: Connection) -> Foun
     entries = ((entry["entry"], orjson.dumps(entry)) for entry in shown["ledger"])
     ledger, after = fitting(entries, page.limit)
     return Found(orjson.dumps(shown | {"ledger": shown["ledger"][: len(ledger)]}), after)
+
+
+def read_changes(page: ChangePage, below: int, connection: Connection) -> Found:
+    """Return a page of changes, newest first."""
+    statuses = [page.outcome] if page.outcome else get_args(ChangeStatus)
+    wanted = {"statuses": statuses, "below": below, "count": page.limit}
+    if page.item is None:
+        rows = connection.run(SELECT_CHANGES, **wanted)
+    else:
+        rows = connection.run(SELECT_CHANGES_BY_ITEM, item=page.item, **wanted)
+    return found_rows(((position, shown.encode()) for position, shown in rows), page.limit)
 
 
 async def one_change(change_id: str) -> Response:

@@ -44,7 +44,7 @@ async def list_orders(request: Request) -> Response:
     if segments_of(request) == ("order",):
         raise MethodNotAllowed(["POST"], "; the list is at /orders")
     if segments_of(request) != ("orders",):
-        return await one_order(request, path_name(request, "order"))
+        return await one_order(request, path_name(request, "order", actions=["retry"]))
     page, owner = page_of(request, OrderPage), caller_of(request).owner_of_orders
     if "application/x-ndjson" not in request.headers.get("accept", ""):
         return await page_response(request, partial(read_page, page, owner, position_of(page)))

@@ -1,20 +1,17 @@
-"""GET /dead-letters, POST /dead-letters/redrive and /discard: what failed, and what is done to it.
+"""GET /dead-letters, POST /dead-letters/redrive and /discard, POST /order/{order_id}/retry: what
+failed or came to nothing, and what is done to it.
 
-Writes redrives, redriven_letters and dead_letters; sweep sends what is redriven, under the id that
-it always had.
+Writes redrives, redriven_letters, dead_letters, orders and attempts; sweep sends what is redriven
+or to be announced again, under the id that it always had.
 """
 
-from collections.abc import Callable
 from functools import partial
 from operator import itemgetter
-from typing import Any
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
 from orderflow.auth.caller import LOCAL, caller_of
-from orderflow.database.connection import Connection
 from orderflow.dead_letters.lists import cursor_after, letters_page, one_letter
 from orderflow.dead_letters.redrives import redrive as redrive_letters
 from orderflow.dead_letters.redrives import redrives_page
@@ -28,11 +25,12 @@ from orderflow.dead_letters.selections import (
 from orderflow.errors import InvalidInput, MethodNotAllowed, NotFound
 from orderflow.http.handler import http, json_response, replay_header
 from orderflow.http.idempotency import keyed_call_of
-from orderflow.http.pages import Found, found_rows, page_response
+from orderflow.http.pages import page_response, read_rows
 from orderflow.http.pagination import page_of
 from orderflow.http.path import path_name, segments_of
-from orderflow.http.request import body_of
+from orderflow.http.request import body_of, no_body_of
 from orderflow.logs import bind_log_fields
+from orderflow.orders.diagnosis.retry import SOON, retry_orders
 from orderflow.resources import worker
 
 LETTERS = ("dead-letters",)
@@ -42,13 +40,13 @@ ACTIONS: dict[tuple[str, ...], type[Selection]] = {
 }
 MAX_DIGITS = 18  # of an id: far more letters than a disk holds
 
-Rows = list[dict[str, Any]]
-
 
 @http("GET", "HEAD", "POST", scope="operations")
 async def redrive(request: Request) -> Response:
     """Answer with a page of letters, one letter or the record, or do what is asked."""
     path = segments_of(request)
+    if path[:1] == ("order",):
+        return await retry(request, path)
     if path[:1] != LETTERS:
         raise NotFound("no such path; use /dead-letters")
     if request.method == "POST":
@@ -57,12 +55,12 @@ async def redrive(request: Request) -> Response:
         raise MethodNotAllowed(("POST",))
     if path == LETTERS:
         letters = page_of(request, LetterPage)
-        read = partial(letters_page, letters)
-        return await page_response(request, partial(read_rows, letters.limit, read, cursor_after))
+        found = partial(read_rows, letters.limit, partial(letters_page, letters), cursor_after)
+        return await page_response(request, found)
     if path == (*LETTERS, "redrives"):
         page = page_of(request, RedrivePage)
-        read = partial(redrives_page, page)
-        return await page_response(request, partial(read_rows, page.limit, read, itemgetter("id")))
+        found = partial(read_rows, page.limit, partial(redrives_page, page), itemgetter("id"))
+        return await page_response(request, found)
     return await one(path_name(request, *LETTERS))
 
 
@@ -84,14 +82,19 @@ async def act(request: Request, path: tuple[str, ...]) -> Response:
     return json_response(done, status, replay_header(is_new))
 
 
-def read_rows(
-    limit: int,
-    read: Callable[[Connection], Rows],
-    cursor: Callable[[dict[str, Any]], int | str],
-    connection: Connection,
-) -> Found:
-    """Return a page, and the cursor of its last row where there may be more."""
-    return found_rows(((cursor(row), orjson.dumps(row)) for row in read(connection)), limit)
+async def retry(request: Request, path: tuple[str, ...]) -> Response:
+    """Have a pending order announced by sweep's next tick, as if for the first time."""
+    if len(path) == len(("order", "ORDER_ID")):
+        raise MethodNotAllowed(("GET", "HEAD", "PATCH"))
+    if path[2:] != ("retry",) or not path[1]:
+        raise NotFound("no such path; use /order/ORDER_ID/retry")
+    await no_body_of(request)
+    order_id = path[1]
+    bind_log_fields(order_id=order_id)
+    _, refused = await worker().submit(partial(retry_orders, order_ids=[order_id]))
+    for refusal in refused:
+        raise refusal
+    return json_response({"message": f"Order {SOON}", "order_id": order_id}, 202)
 
 
 async def one(letter_id: str) -> Response:

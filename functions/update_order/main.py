@@ -42,7 +42,7 @@ class Change(NamedTuple):
 @http("PATCH", scope="orders:write")
 async def update_order(request: Request) -> Response:
     """Answer 200 with the new status, also to a repeat; 404 or 409 when it can't be."""
-    order_id = path_name(request, "order", others=["POST"])
+    order_id = path_name(request, "order", others=["POST"], actions=["retry"])
     body = await body_of(request, ChangeOrder)
     call, caller = keyed_call_of(request, body), caller_of(request)
     bind_log_fields(order_id=order_id, becomes=body.status)

@@ -68,6 +68,10 @@ class Body(BaseModel, strict=True, frozen=True, extra="forbid"):
     """Base of every body: unknown fields, other types and later changes are refused."""
 
 
+class NoFields(Body):
+    """What asks for something by its path alone."""
+
+
 class Line(Body):
     """So many of one item."""
 

@@ -27,6 +27,13 @@ class OrderChanged(TypedDict):
     status: Literal["cancelled", "shipped"]
 
 
+class OrderRetried(TypedDict):
+    """The order is announced again within ten seconds."""
+
+    message: str
+    order_id: str
+
+
 class ListedOrder(TypedDict):
     """An order in a list; `item` and `quantity` of an order of one line."""
 

@@ -18,6 +18,7 @@ from orderflow_client.answers import (
     Order,
     OrderAccepted,
     OrderChanged,
+    OrderRetried,
     Overview,
     Redriven,
     Status,
@@ -59,6 +60,14 @@ class Change(TypedDict, total=False):
     reason: str
     change_id: str
     occurred_at: str
+
+
+class ChangeFilter(TypedDict, total=False):
+    """Which inventory changes to list; `limit` is of a page."""
+
+    outcome: Literal["pending", "applied", "superseded", "refused"]
+    item: str
+    limit: int
 
 
 class LetterFilter(TypedDict, total=False):
@@ -129,6 +138,10 @@ class OrderFlow:
             OrderChanged, write("PATCH", "order", order_id, body={"status": "shipped"})
         )
 
+    def retry(self, order_id: str) -> OrderRetried:
+        """Have a pending order announced again, as if for the first time."""
+        return self._json(OrderRetried, write("POST", "order", order_id, "retry", body={}))
+
     def count(self, item: str, stock: int, **change: Unpack[Change]) -> ChangeAccepted:
         """Tell how many of an item are on the shelf."""
         return self._json(
@@ -149,6 +162,10 @@ class OrderFlow:
     def change(self, change_id: str) -> InventoryChange:
         """Return a count or difference and what became of it."""
         return self._json(InventoryChange, get("inventory", "changes", change_id))
+
+    def inventory_changes(self, **chosen: Unpack[ChangeFilter]) -> Iterator[InventoryChange]:
+        """Return counts and differences and what became of them, newest first, page after page."""
+        return self._pages(InventoryChange, get("inventory", "changes", **chosen))
 
     def item(self, item: str) -> Item:
         """Return an item's stock, who waits for it and the newest entries of its ledger."""
@@ -249,6 +266,10 @@ class AsyncOrderFlow:
             OrderChanged, write("PATCH", "order", order_id, body={"status": "shipped"})
         )
 
+    async def retry(self, order_id: str) -> OrderRetried:
+        """Have a pending order announced again, as if for the first time."""
+        return await self._json(OrderRetried, write("POST", "order", order_id, "retry", body={}))
+
     async def count(self, item: str, stock: int, **change: Unpack[Change]) -> ChangeAccepted:
         """Tell how many of an item are on the shelf."""
         return await self._json(
@@ -269,6 +290,10 @@ class AsyncOrderFlow:
     async def change(self, change_id: str) -> InventoryChange:
         """Return a count or difference and what became of it."""
         return await self._json(InventoryChange, get("inventory", "changes", change_id))
+
+    def inventory_changes(self, **chosen: Unpack[ChangeFilter]) -> AsyncIterator[InventoryChange]:
+        """Return counts and differences and what became of them, newest first, page after page."""
+        return self._pages(InventoryChange, get("inventory", "changes", **chosen))
 
     async def item(self, item: str) -> Item:
         """Return an item's stock, who waits for it and the newest entries of its ledger."""

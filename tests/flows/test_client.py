@@ -76,6 +76,10 @@ def test_every_call_says_what_the_api_says(shop: Shop) -> None:
         with pytest.raises(Problem) as wrong:
             client.place_order(item=item, quantity=0)
         assert [fault["field"] for fault in wrong.value.errors] == ["quantity"]
+        with pytest.raises(Problem, match="only what is pending is announced again"):
+            client.retry(order_id)
+        eventually(lambda: [*client.inventory_changes(item=item, outcome="applied", limit=1)][1:])
+        assert list(client.inventory_changes(item=item, outcome="refused")) == []
         assert list(client.dead_letters(order_id=order_id)) == []
         assert client.redrive(item=item, by="Ada")["matched"] == 0
 

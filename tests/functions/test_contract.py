@@ -67,6 +67,8 @@ async def call_orders(call: Calls) -> None:
     shipped = await ordered()
     for shown in (order_id, two, waiting, await ordered(), shipped, reference()):
         await call("get_order", "list_orders", "GET", f"/order/{shown}")
+    for retried in (order_id, shipped, reference()):
+        await call("retry_order", "redrive", "POST", f"/order/{retried}/retry", json={})
     for status in ("shipped", "shipped", "cancelled", "lost"):
         path, wanted = f"/order/{shipped}", {"status": status}
         await call("change_order", "update_order", "PATCH", path, json=wanted)
@@ -83,6 +85,8 @@ async def call_inventory(call: Calls) -> None:
     await tell(item, adjust=-50, reason="lost")
     await ordered("backordered", item=item, quantity=50)
     await apply(item)
+    for path in (f"/inventory/changes?item={item}&limit=1", "/inventory/changes?outcome=none"):
+        await call("list_inventory_changes", "list_inventory", "GET", path)
     for path in (f"/inventory/changes/{change_id}", "/inventory/changes/none"):
         await call("get_inventory_change", "list_inventory", "GET", path)
     for path in (f"/inventory/{item}", f"/inventory/{item}?limit=1", "/inventory/none"):

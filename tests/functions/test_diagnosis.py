@@ -3,7 +3,7 @@
 import json
 import shlex
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -11,7 +11,7 @@ from orderflow.database.connection import Connection
 from orderflow.events import attempts
 from orderflow.events.messages import event_id
 from orderflow.events.models import InventoryChanged, OrderPlaced
-from orderflow_cli.commands.retry import Retried, retry_marked, retry_orders
+from orderflow.orders.diagnosis.retry import Retried, retry_marked, retry_orders
 from tests.support.function_calls import (
     apply,
     client_of,
@@ -50,9 +50,13 @@ async def follow(database: Connection, command: str) -> None:
         return
     _, method, url, *_, body = words
     path = url.removeprefix("http://127.0.0.1")  # where `waiting` came from
-    function = "update_inventory" if path == "/inventory" else "update_order"
+    by_method = {"POST": "redrive", "PATCH": "update_order"}
+    function = "update_inventory" if path == "/inventory" else by_method[method]
     response = await client_of(function).request(method, path, json=json.loads(body))
     assert response.status_code in (200, 202), response.text
+    if function == "redrive":
+        await tick()
+        assert (await process(unquote(path.split("/")[2]))).status_code == 204
     if path == "/inventory":
         assert (await apply(json.loads(body)["item"])).status_code == 204
 
@@ -95,13 +99,15 @@ async def fail(order_id: str, times: int, error: str) -> None:
             await counting
 
 
-@pytest.mark.parametrize("order_id", ['it\'s "50%" / gräßlich?', "-dash", "a b"])
-async def test_a_pending_order_is_moved_by_its_command(database: Connection, order_id: str) -> None:
+@pytest.mark.parametrize("order_id", ['it\'s "50%" / gräßlich?', "-dash", "a b", ".."])
+@pytest.mark.parametrize("which", [0, 1], ids=["command", "call"])
+async def test_a_pending_order_is_moved_by_its_command(
+    database: Connection, order_id: str, which: int
+) -> None:
     order_id = await place(order_id=f"{order_id} {reference()}")
 
     explained = await waiting(order_id)
-    (command,) = explained["unstick"]
-    await follow(database, command)
+    await follow(database, explained["unstick"][which])
 
     assert explained["for"] == "process_order to take its event from Kafka and decide"
     assert explained["next_try"] == explained["deadline"]
@@ -260,8 +266,7 @@ async def test_an_order_that_is_announced_no_more_says_so_and_is_moved_by_its_co
     set_order(database, order_id, "due_at = 'infinity', announcements = 200, attention = 'look'")
 
     explained = await waiting(order_id)
-    (command,) = explained["unstick"]
-    await follow(database, command)
+    await follow(database, explained["unstick"][0])
 
     assert explained["deadline"] is explained["next_try"] is None
     assert (explained["attention"], explained["announcements"]) == ("look", 200)
@@ -296,7 +301,7 @@ async def test_only_pending_orders_are_retried_and_the_others_say_why(
     assert again == [pending]
     sql = "SELECT announcements, due_at <= now() FROM orders WHERE order_id = :id"
     assert database.run(sql, id=pending) == [[1, True]]
-    assert refused == [
+    assert [refusal.detail for refusal in refused] == [
         f"order {confirmed} is confirmed; only what is pending is announced again",
         f"there is no order {unknown}",
     ]

@@ -73,14 +73,19 @@ MATCHES = [
 
 
 def routes_of(method: str, path: str) -> list[tuple[dict[str, Any], str]]:
-    """The matches that lead a path of the contract on, each with its function."""
-    return [
+    """The matches that lead a path of the contract on, each with its function.
+
+    An exact one comes before any prefix.
+    """
+    found = [
         (match, function)
         for match, function in MATCHES
         if match["method"] == method
         and (match["path"]["type"] == "PathPrefix" or path == match["path"]["value"])
         and f"{path}/".startswith(match["path"]["value"].rstrip("/") + "/")
     ]
+    exact = [(match, function) for match, function in found if match["path"]["type"] == "Exact"]
+    return exact or found
 
 
 def test_every_operation_has_a_route_and_every_route_an_operation() -> None:

@@ -49,6 +49,9 @@ def curl(method: str, path: str, **body: object) -> str:
     return f"curl -X {method} {url} -H {json_type} -d '{json.dumps(body)}'"
 
 
+AGAIN = ["orderflow retry 12345", curl("POST", "/order/12345/retry")]
+
+
 def reason(status: str = "pending", **overrides: Any) -> str:
     return str(waiting(status, **overrides)["for"])
 
@@ -90,7 +93,7 @@ def test_a_fresh_order_waits_to_be_decided_and_is_announced_again() -> None:
     assert explained["for"] == "process_order to take its event from Kafka and decide"
     assert explained["next_try"] == explained["deadline"] == DUE
     assert explained["at_deadline"] == "sweep announces it again, which is announcement 2"
-    assert explained["unstick"] == ["orderflow retry 12345"]
+    assert explained["unstick"] == AGAIN
 
 
 def test_failed_attempts_are_counted_with_the_last_error() -> None:
@@ -117,13 +120,13 @@ def test_an_event_among_the_dead_letters_is_redriven() -> None:
 
     assert "lies in the dead letters as 17: there is no order 12345" in explained["for"]
     assert explained["dead_letter"] == {"id": 17, "error": "there is no order 12345"}
-    assert explained["unstick"] == ["orderflow dead-letters redrive 17", "orderflow retry 12345"]
+    assert explained["unstick"] == ["orderflow dead-letters redrive 17", *AGAIN]
 
 
 def test_a_dead_letter_that_cannot_be_sent_is_not_redriven() -> None:
     letter = LETTER.model_copy(update={"sendable": False})
 
-    assert unstick(letter=letter) == ["orderflow retry 12345"]
+    assert unstick(letter=letter) == AGAIN
 
 
 def test_an_order_that_lets_others_go_first_names_the_items() -> None:
@@ -315,6 +318,7 @@ def test_commands_work_on_the_installation_that_was_asked() -> None:
     assert explained["unstick"] == [
         "orderflow dead-letters redrive --data 'my data' 17",
         "orderflow retry --data 'my data' -- -7",
+        curl("POST", "/order/-7/retry"),
     ]
 
 

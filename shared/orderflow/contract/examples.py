@@ -24,6 +24,19 @@ _FIGURES = {
     "threshold": 10,
 }
 _CHANGE_ID = "01a2082e-08c4-7e61-a871-d00637062b5a"
+_CHANGE = {
+    "change_id": _CHANGE_ID,
+    "item": "Laptop",
+    "stock": 100,
+    "adjust": None,
+    "threshold": None,
+    "reason": None,
+    "status": "applied",
+    "why": None,
+    "occurred_at": _AT,
+    "received_at": _AT,
+    "applied_at": _LATER,
+}
 _LETTER = {
     "id": 17,
     "state": "kept",
@@ -89,6 +102,9 @@ EXAMPLES = {
         }
     ),
     "change_order": Example({"order_id": "12345", "status": "cancelled"}, {"status": "cancelled"}),
+    "retry_order": Example(
+        {"message": "Order will be announced within 10 s", "order_id": "12345"}, {}
+    ),
     "change_inventory": Example(
         {"message": "Inventory update received and sent to Kafka", "change_id": _CHANGE_ID},
         {"item": "Laptop", "stock": 100},
@@ -115,21 +131,8 @@ EXAMPLES = {
             "refused_changes": [],
         }
     ),
-    "get_inventory_change": Example(
-        {
-            "change_id": _CHANGE_ID,
-            "item": "Laptop",
-            "stock": 100,
-            "adjust": None,
-            "threshold": None,
-            "reason": None,
-            "status": "applied",
-            "why": None,
-            "occurred_at": _AT,
-            "received_at": _AT,
-            "applied_at": _LATER,
-        }
-    ),
+    "list_inventory_changes": Example([_CHANGE]),
+    "get_inventory_change": Example(_CHANGE),
     "list_dead_letters": Example([_LETTER]),
     "get_dead_letter": Example(
         {

@@ -9,7 +9,13 @@ from orderflow.contract.answers.dead_letters import (
     Redriven,
 )
 from orderflow.contract.answers.inventory import ChangeAccepted, Figures, InventoryChange, OneItem
-from orderflow.contract.answers.orders import ListedOrder, OneOrder, OrderAccepted, OrderChanged
+from orderflow.contract.answers.orders import (
+    ListedOrder,
+    OneOrder,
+    OrderAccepted,
+    OrderChanged,
+    OrderRetried,
+)
 from orderflow.contract.answers.overview import Overview
 from orderflow.contract.operation import (
     CSS,
@@ -28,8 +34,9 @@ from orderflow.dead_letters.selections import (
     RedrivePage,
 )
 from orderflow.http.pagination import Page
-from orderflow.models import ChangeInventory, ChangeOrder, PlaceOrder
+from orderflow.models import ChangeInventory, ChangeOrder, NoFields, PlaceOrder
 from orderflow.orders.lists import OrderPage
+from orderflow.stock.lists import ChangePage
 
 BODY = (400, 408, 412, 413, 415, 422)  # whatever takes a body
 EVERY = (400, 414, 431, 503, 504)  # whatever goes through the gateway
@@ -86,6 +93,15 @@ OPERATIONS = (
         headers=("Idempotency-Key",),
     ),
     Operation(
+        "retry_order",
+        "POST /order/{order_id}/retry",
+        "Have a pending order announced again, as if for the first time",
+        "operations",
+        (Answer(202, "Its event will be sent within 10 s.", OrderRetried),),
+        (*BODY, 404, 409),
+        body=NoFields,
+    ),
+    Operation(
         "change_inventory",
         "POST /inventory",
         "Tell a count of an item, or a difference",
@@ -112,6 +128,15 @@ OPERATIONS = (
         (Answer(200, "The item.", OneItem, PAGED),),
         (404, 422),
         query=Page,
+    ),
+    Operation(
+        "list_inventory_changes",
+        "GET /inventory/changes",
+        "List changes and what became of them, newest first",
+        "inventory:read",
+        (Answer(200, "A page.", list[InventoryChange], PAGED),),
+        (422,),
+        query=ChangePage,
     ),
     Operation(
         "get_inventory_change",

@@ -1,8 +1,9 @@
 """Answers that are a page, or page after page as a stream."""
 
 from collections.abc import AsyncIterator, Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -26,6 +27,17 @@ def found_rows(rows: Iterable[tuple[int | str, bytes]], limit: int) -> Found:
 
 
 Read = Callable[[Connection], Found]
+Row = dict[str, Any]
+
+
+def read_rows(
+    limit: int,
+    read: Callable[[Connection], list[Row]],
+    place: Callable[[Row], int | str],
+    connection: Connection,
+) -> Found:
+    """Return a page of what is read, and the place of its last row where there may be more."""
+    return found_rows(((place(row), orjson.dumps(row)) for row in read(connection)), limit)
 
 
 async def page_response(request: Request, read: Read) -> Response:

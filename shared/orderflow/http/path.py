@@ -25,14 +25,19 @@ def segments_of(request: Request) -> tuple[str, ...]:
     return cast(tuple[str, ...], request.scope["segments"])
 
 
-def path_name(request: Request, *prefix: str, others: Sequence[str] = ()) -> str:
+def path_name(
+    request: Request, *prefix: str, others: Sequence[str] = (), actions: Sequence[str] = ()
+) -> str:
     """Return the one segment that follows these in the path; raises `NotFound` (404).
 
-    `others` are the methods of the path without it, where there are some; then that is 405.
+    `others` are the methods of the path without it, where there are some, and `actions` what can be
+    posted beneath it; then that is 405.
     """
     *before, name = segments_of(request)
     if others and (*before, name) == prefix:
         raise MethodNotAllowed(others)
+    if name in actions and tuple(before[:-1]) == prefix:
+        raise MethodNotAllowed(("POST",))
     if tuple(before) != prefix or not name:
         raise NotFound(f"no such path; use {path_to(*prefix)}/NAME")
     return name

@@ -12,6 +12,7 @@ from orderflow.errors import MalformedBody, NotJson
 from orderflow.http.faults import invalid_input
 from orderflow.http.idempotency import refuse_preconditions
 from orderflow.logs import bind_log_fields
+from orderflow.models import NoFields
 from orderflow.resources import resources
 from orderflow.text import MAX_FILTERED, sanitize_text
 from orderflow.traceparent import trace_id, traceparent_or_new
@@ -22,8 +23,8 @@ M = TypeVar("M", bound=BaseModel)
 _IS_JSON = re.compile(r"application/(?:[\w.!#$&^-]+\+)?json\s*(?:;.*)?", re.ASCII | re.IGNORECASE)
 
 
-async def body_of(request: Request, model: type[M]) -> M:
-    """Return the request's JSON body as `model`.
+async def body_of(request: Request, model: type[M], *, empty: bytes = b"") -> M:
+    """Return the request's JSON body as `model`; `empty` is what an empty one stands for.
 
     Raises `NotJson` (415), `MalformedBody` (400), `InvalidInput` (422) or what `read_body` and
     `refuse_preconditions` do.
@@ -33,7 +34,12 @@ async def body_of(request: Request, model: type[M]) -> M:
         raise NotJson("send Content-Type: application/json")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise NotJson("send the body as it is, without Content-Encoding")
-    return parsed(await resources().bodies.read_body(request), model)
+    return parsed(await resources().bodies.read_body(request) or empty, model)
+
+
+async def no_body_of(request: Request) -> None:
+    """Take a call that says all in its path: its body is empty or `{}`; raises as `body_of`."""
+    await body_of(request, NoFields, empty=b"{}")
 
 
 def parsed(body: bytes, model: type[M]) -> M:

@@ -1,31 +1,11 @@
-"""`orderflow retry`: another start for what announcements have not moved, as a person asks."""
+"""`orderflow retry`: has orders announced again, and prints which."""
 
-from collections.abc import Iterator, Sequence
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Sequence
 
-from orderflow.database.connection import Connection, retrying, statement
-from orderflow.events.attempts import forget_attempts
-from orderflow.events.messages import event_id
-from orderflow.events.models import InventoryChanged, OrderPlaced
+from orderflow.database.connection import Connection
+from orderflow.orders.diagnosis.retry import SOON, retry_marked, retry_orders
 from orderflow_cli.database import open_database
 from orderflow_cli.output import say
-
-ANNOUNCE_ORDERS_NOW = statement(__file__, "announce_orders_now.sql")
-ANNOUNCE_CHANGES_NOW = statement(__file__, "announce_changes_now.sql")
-SELECT_MARKED = statement(__file__, "select_marked.sql")
-SELECT_STATUSES = statement(__file__, "select_statuses.sql")
-
-AT_ONCE = 500  # of each kind a transaction: as many as sweep announces in a tick
-MAX_ROUNDS = 2_000  # so a million of each: what is marked meanwhile is for the next call
-SOON = "will be announced within 10 s"
-
-
-class Retried(NamedTuple):
-    """What will be announced by the next tick: orders, and changes as `ITEM: CHANGE_ID`."""
-
-    orders: list[str]
-    changes: list[str]
 
 
 def retry_command(url: str, order_ids: Sequence[str], *, marked: bool) -> bool:
@@ -41,34 +21,8 @@ def retry_command(url: str, order_ids: Sequence[str], *, marked: bool) -> bool:
     for order_id in again:
         say(f"order {order_id} {SOON}")
     for refusal in refused:
-        say(f"orderflow: {refusal}", stderr=True)
+        say(f"orderflow: {refusal.detail}", stderr=True)
     return not refused
-
-
-def retry_orders(connection: Connection, order_ids: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Have pending orders announced anew; return their ids, and why each of the others is not."""
-    again = retrying(partial(_announce_orders, connection, order_ids))
-    rows = connection.run(SELECT_STATUSES, order_ids=list(order_ids))
-    statuses: dict[str, str] = dict(rows)
-    others = [order_id for order_id in dict.fromkeys(order_ids) if order_id not in again]
-    return again, [_refusal(order_id, statuses.get(order_id)) for order_id in others]
-
-
-def retry_marked(connection: Connection, *, at_once: int = AT_ONCE) -> Iterator[Retried]:
-    """Have all pending orders and unapplied changes announced anew that ask for a person.
-
-    Yields what each transaction did, at most `at_once` of each kind, once it is committed.
-    """
-    for _ in range(MAX_ROUNDS):
-        rows = connection.run(SELECT_MARKED, count=at_once)
-        order_ids = [name for kind, name in rows if kind == "order"]
-        change_ids = [name for kind, name in rows if kind == "change"]
-        if not rows:
-            return
-        yield Retried(
-            retrying(partial(_announce_orders, connection, order_ids)),
-            retrying(partial(_announce_changes, connection, change_ids)),
-        )
 
 
 def _retry_marked(connection: Connection) -> None:
@@ -80,24 +34,3 @@ def _retry_marked(connection: Connection) -> None:
         for change in done.changes:
             say(f"inventory change of {change} {SOON}")
     say(f"{orders} orders and {changes} inventory changes")
-
-
-def _announce_orders(connection: Connection, order_ids: Sequence[str]) -> list[str]:
-    with connection.transaction():
-        rows = connection.run(ANNOUNCE_ORDERS_NOW, order_ids=list(order_ids))
-        again = [order_id for (order_id,) in rows]
-        forget_attempts(connection, (event_id(OrderPlaced, name, 1) for name in again))
-    return again
-
-
-def _announce_changes(connection: Connection, change_ids: Sequence[str]) -> list[str]:
-    with connection.transaction():
-        rows = connection.run(ANNOUNCE_CHANGES_NOW, change_ids=list(change_ids))
-        forget_attempts(connection, (event_id(InventoryChanged, *row) for row in rows))
-    return [f"{item}: {change_id}" for item, change_id in rows]
-
-
-def _refusal(order_id: str, status: str | None) -> str:
-    if status is None:
-        return f"there is no order {order_id}"
-    return f"order {order_id} is {status}; only what is pending is announced again"

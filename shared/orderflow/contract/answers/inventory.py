@@ -6,6 +6,7 @@ from pydantic import AwareDatetime
 from typing_extensions import TypedDict
 
 from orderflow.contract.answers.orders import Count
+from orderflow.stock.lists import ChangeStatus
 
 
 class ChangeAccepted(TypedDict):
@@ -78,7 +79,7 @@ class InventoryChange(TypedDict):
     adjust: int | None
     threshold: Count | None
     reason: str | None
-    status: Literal["pending", "applied", "superseded", "refused"]
+    status: ChangeStatus
     why: str | None
     occurred_at: AwareDatetime
     received_at: AwareDatetime

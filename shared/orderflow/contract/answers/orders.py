@@ -28,6 +28,13 @@ class OrderChanged(TypedDict):
     status: Literal["cancelled", "shipped"]
 
 
+class OrderRetried(TypedDict):
+    """The order is announced again with the next tick of sweep; the message says when that is."""
+
+    message: str
+    order_id: str
+
+
 class OrderLine(TypedDict):
     """So many of one item."""
 

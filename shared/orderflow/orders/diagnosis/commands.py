@@ -23,6 +23,11 @@ def retry(target: Target, order_id: str) -> str:
     return shlex.join(["orderflow", "retry", *target.options, *end_of_options, order_id])
 
 
+def announce(target: Target, order_id: str) -> str:
+    """Return the call that has a pending order announced again."""
+    return _curl("POST", f"{_order(target, order_id)}/retry")
+
+
 def redrive(target: Target, letters: Sequence[Letter | None]) -> list[str]:
     """Return the command that sends dead letters again, none if none of them can be sent."""
     ids = sorted({letter.id for letter in letters if letter is not None and letter.sendable})
@@ -37,7 +42,11 @@ def adjust(target: Target, item: str, units: int) -> str:
 
 def patch(target: Target, order_id: str, status: str) -> str:
     """Return the call that gives an order a status."""
-    return _curl("PATCH", f"{target.gateway}/order/{quote(order_id, safe='')}", status=status)
+    return _curl("PATCH", _order(target, order_id), status=status)
+
+
+def _order(target: Target, order_id: str) -> str:
+    return f"{target.gateway}/order/{quote(order_id, safe='')}"
 
 
 def _curl(method: str, url: str, **body: object) -> str:

@@ -6,7 +6,7 @@ Every open state has an explanation: `explain` knows no other way out.
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from orderflow.orders.diagnosis.commands import Target, adjust, patch, redrive, retry
+from orderflow.orders.diagnosis.commands import Target, adjust, announce, patch, redrive, retry
 from orderflow.orders.diagnosis.facts import Facts, Queue
 from orderflow.orders.states import Status
 
@@ -53,11 +53,8 @@ def _pending(facts: Facts, target: Target) -> Reason:
         at_deadline = "nothing: it is announced again only when a person asks for it"
     else:
         at_deadline = f"sweep announces it again, which is announcement {facts.announcements + 1}"
-    return Reason(
-        _undecided(facts),
-        at_deadline,
-        [*redrive(target, [facts.letter]), retry(target, facts.order_id)],
-    )
+    again = [retry(target, facts.order_id), announce(target, facts.order_id)]  # either of them
+    return Reason(_undecided(facts), at_deadline, [*redrive(target, [facts.letter]), *again])
 
 
 def _undecided(facts: Facts) -> str:
