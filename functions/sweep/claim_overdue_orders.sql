@@ -1,4 +1,4 @@
--- Takes orders that are pending for too long and puts off their next announcement: 10 s, then
+-- Takes orders that are pending for too long and puts off their next announcement: 20 s, then
 -- twice as long each time, up to a longest pause. What some announcements have not moved is marked
 -- for a person; after the last of them nobody announces it again but that person.
 WITH overdue AS (

@@ -1,4 +1,4 @@
-"""PingSource, every 10 s: nothing that waits is forgotten, whatever Kafka lost.
+"""PingSource, every 5 s: nothing that waits is forgotten, whatever Kafka lost.
 
 Writes what waits, the counters, what a cancellation writes, and deletes what is over; emits
 orderflow.{order.placed,inventory.changed,order.cancelled}.v1 and the redriven events.

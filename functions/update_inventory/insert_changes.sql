@@ -21,7 +21,7 @@ recorded AS (
   )
   SELECT
     position, change_id, item, stock, adjust, threshold, reason, least(occurred_at, now),
-    fingerprint, idempotency_key, told_by, event ->> 'traceparent', now + interval '10 seconds'
+    fingerprint, idempotency_key, told_by, event ->> 'traceparent', now + interval '3 seconds'
   FROM numbered
   ORDER BY change_id, number
   ON CONFLICT DO NOTHING

@@ -2,33 +2,70 @@
 
 import argparse
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import accepting, audit, auth, events, overload, pipeline, sizing, through_gateway
+from tests.bench import (
+    accepting,
+    audit,
+    auth,
+    cold,
+    events,
+    hot,
+    latency,
+    lines,
+    overload,
+    pipeline,
+    quick,
+    republish,
+    scale,
+    sizing,
+    through_gateway,
+)
+from tests.bench.report import Figure, print_figures
 
-PARTS: dict[str, Callable[[Console], object]] = {
+Part = Callable[[Console], list[Figure] | None]
+
+# What `make bench` runs, in about ten minutes: the ratios that are to be kept.
+MAIN: dict[str, Part] = {
     "accepting": accepting.main,
     "pipeline": pipeline.main,
+    "latency": latency.main,
+    "hot": hot.main,
+    "lines": lines.main,
+    "cold": cold.main,
+    "republish": republish.main,
+}
+OTHERS: dict[str, Part] = {
     "events": events.main,
     "gateway": through_gateway.main,
     "overload": overload.main,
     "auth": auth.main,
     "sizing": sizing.main,
     "audit": audit.main,
+    "scale": scale.main,
+    "quick": quick.main,
 }
-NOT_OF_ALL = {"audit"}  # it fills a million orders, which takes minutes
 
 
 def main() -> None:
     """Read the command line, measure, and print the tables."""
+    parts = MAIN | OTHERS
     parser = argparse.ArgumentParser(prog="tests.bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=" ".join(PARTS))
+    parser.add_argument("parts", nargs="*", metavar="PART", help=" ".join(parts))
+    parser.add_argument("--orders", type=int, default=scale.ORDERS, help="of scale")
+    parser.add_argument("--data", type=Path, default=scale.FOLDER, help="of scale: kept in there")
     told = parser.parse_args()
-    if unknown := set(told.parts) - PARTS.keys():
-        parser.error(f"there is no part {unknown.pop()}; choose of {', '.join(PARTS)}")
-    for name in told.parts or [part for part in PARTS if part not in NOT_OF_ALL]:
-        PARTS[name](Console())
+    if unknown := set(told.parts) - parts.keys():
+        parser.error(f"there is no part {unknown.pop()}; choose of {', '.join(parts)}")
+    parts["scale"] = partial(scale.main, orders=told.orders, folder=told.data)
+    console, found = Console(), list[Figure]()
+    for name in told.parts or MAIN:
+        found += parts[name](console) or []
+    if found:
+        print_figures(console, found)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from orderflow.database.migrate import migrate
 from orderflow.models import PlaceOrder
 from orderflow_cli.audit.checks import ANSWER_TIMEOUT_S, CHECKS, audit
 from orderflow_cli.progress import Advance, bar
+from tests.bench.history import fill
 from tests.support.function_calls import module_of
 from tests.support.server_process import embedded_postgres
 
@@ -25,15 +26,7 @@ ORDERS = 1_000_000
 ROUNDS = 3  # each an audit, and as long without one
 WRITERS = 2
 WRITES_PER_S = 20  # of each writer: a shop at work, far from what the machine can do
-MAKE_HISTORY = (Path(__file__).parent / "make_history.sql").read_text()
 TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
-MAKING = """
-SET statement_timeout = 0;
-SET enable_seqscan = on;
-SET enable_hashjoin = on;
-SET work_mem = '256MB';
-SET session_replication_role = replica; -- What is made is consistent: checking it takes minutes.
-"""
 
 
 class Write(NamedTuple):
@@ -48,21 +41,11 @@ def main(console: Console, orders: int = ORDERS) -> None:
     with tempfile.TemporaryDirectory() as folder, embedded_postgres(Path(folder)) as url:
         migrate(url)
         with closing(Connection(url, answer_timeout_s=600)) as connection:
-            make_history(console, connection, orders)
+            fill(console, connection, orders)
         with closing(Connection(url, answer_timeout_s=ANSWER_TIMEOUT_S)) as connection:
             size = size_of(connection)
             seconds, quiet, meanwhile = measure(console, connection, url)
     console.print(table(size, seconds, quiet, meanwhile))
-
-
-def make_history(console: Console, connection: Connection, orders: int) -> None:
-    """Fill the database."""
-    steps = MAKE_HISTORY.replace("{orders}", str(orders)).split(";\n")
-    connection.script(MAKING)
-    with bar(console, f"making {orders:,} orders", len(steps) + 1) as advance:
-        for done, step in enumerate([*steps, "VACUUM ANALYZE"], 1):
-            connection.script(step)
-            advance(done, len(steps) + 1)
 
 
 def measure(

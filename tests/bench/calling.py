@@ -42,22 +42,46 @@ def without_tokens(count: int) -> Sequence[str]:
     return [""] * count
 
 
-class Measured(NamedTuple):
-    """What a variant did in its rounds, in calls a second."""
+class Round(NamedTuple):
+    """Calls a second, and how long one took: in the middle, and 99 of 100 at most."""
 
-    per_s: Sequence[float]
+    per_s: float
+    p50_ms: float
+    p99_ms: float
+
+
+class Measured(NamedTuple):
+    """What a variant did in its rounds."""
+
+    rounds: Sequence[Round]
 
     @property
     def median(self) -> float:
-        """The middle of them."""
-        return statistics.median(self.per_s)
+        """The middle of the calls a second."""
+        return statistics.median(done.per_s for done in self.rounds)
+
+    @property
+    def latency_ms(self) -> tuple[float, float]:
+        """The middle of the rounds' p50, and of their p99."""
+        p50 = statistics.median(done.p50_ms for done in self.rounds)
+        return p50, statistics.median(done.p99_ms for done in self.rounds)
 
     def range(self) -> str:
         """Say the median, the lowest and the highest."""
-        return f"{self.median:,.0f} ({min(self.per_s):,.0f} to {max(self.per_s):,.0f})"
+        return median_and_range([done.per_s for done in self.rounds])
 
 
 Rates = Mapping[str, Measured]
+
+
+def median_and_range(values: Sequence[float]) -> str:
+    """Say the median, the lowest and the highest."""
+    return f"{statistics.median(values):,.0f} ({min(values):,.0f} to {max(values):,.0f})"
+
+
+def percentile(ordered: Sequence[float], share: float) -> float:
+    """Return the value that such a share of the ordered values does not exceed."""
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
 
 
 @contextmanager
@@ -108,15 +132,15 @@ def answers(url: str) -> bool:
     return True
 
 
-async def calls_per_s(
+async def round_of_calls(
     url: str,
     run: str,
     count: int,
     tokens: Tokens = without_tokens,
     *,
     connections: int = CONNECTIONS,
-) -> float:
-    """Place orders over HTTP and return how many calls a second were answered."""
+) -> Round:
+    """Place orders over HTTP, each caller its next one as soon as it is answered."""
     client = Client(url, timeout_s=30.0, size=connections)
     bodies = (
         {"order_id": f"{run}-{number}", "item": f"Item {number % 50}", "quantity": 1}
@@ -126,16 +150,21 @@ async def calls_per_s(
     posts = [post(url, "/order", body).split(b"\r\n", 1) for body in bodies]
     shown = zip(posts, heads, strict=True)
     requests = iter([b"%s\r\n%s%s" % (line, head.encode(), rest) for (line, rest), head in shown])
+    took_ms: list[float] = []
 
     async def caller() -> None:
         for request in requests:
+            began = time.perf_counter()
             answer = await client.post(request)
+            took_ms.append((time.perf_counter() - began) * 1000)
             assert answer.status == 201, answer
 
     started = time.perf_counter()
     await asyncio.gather(*(caller() for _ in range(connections)))
+    per_s = count / (time.perf_counter() - started)
     client.close()
-    return count / (time.perf_counter() - started)
+    took_ms.sort()
+    return Round(per_s, percentile(took_ms, 0.5), percentile(took_ms, 0.99))
 
 
 def http_rates(
@@ -144,22 +173,23 @@ def http_rates(
     tokens: Mapping[str, Tokens] | None = None,
     *,
     connections: int = CONNECTIONS,
+    rounds: int = ROUNDS,
 ) -> Rates:
     """Return the rates of each, taking turns; some show tokens."""
     shown = tokens or {}
-    rates: dict[str, list[float]] = {name: [] for name in urls}
+    rates: dict[str, list[Round]] = {name: [] for name in urls}
 
-    def round_of(name: str, run: str, count: int) -> float:
+    def round_of(name: str, run: str, count: int) -> Round:
         told = shown.get(name, without_tokens)
         run = f"{name}-{connections}-{run}"
-        return uvloop.run(calls_per_s(urls[name], run, count, told, connections=connections))
+        return uvloop.run(round_of_calls(urls[name], run, count, told, connections=connections))
 
     for name in urls:
         round_of(name, "warm", WARM_UP)
-    with bar(console, f"HTTP rounds, {connections} callers", ROUNDS * len(urls)) as advance:
-        for turn in range(ROUNDS):
+    with bar(console, f"HTTP rounds, {connections} callers", rounds * len(urls)) as advance:
+        for turn in range(rounds):
             for name in urls:
                 usual = CALLS if connections > 1 else CALLS_OF_ONE
                 rates[name].append(round_of(name, str(turn), SLOW_CALLS.get(name, usual)))
-                advance(sum(map(len, rates.values())), ROUNDS * len(urls))
+                advance(sum(map(len, rates.values())), rounds * len(urls))
     return {name: Measured(measured) for name, measured in rates.items()}

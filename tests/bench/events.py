@@ -17,7 +17,7 @@ from knative_local.manifests.loader import load_manifests
 from orderflow_cli.audit.proof import pending
 from orderflow_cli.project import CHECKOUT as ROOT
 from orderflow_cli.project import MANIFESTS
-from tests.bench.calling import calls_per_s, function, process
+from tests.bench.calling import function, process, round_of_calls
 from tests.bench.servers import HERE, ours, servers
 from tests.support.waiting import eventually
 
@@ -42,7 +42,7 @@ def main(console: Console) -> None:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
         database = running.enter_context(servers())
         with ours() as url:
-            uvloop.run(calls_per_s(url, "events", ORDERS))
+            uvloop.run(round_of_calls(url, "events", ORDERS))
         empty = running.enter_context(function(HERE, "empty", "--asgi"))
         process_order = function(ROOT / "functions", "process_order", "--asgi")
         resolve = running.enter_context(process_order)

@@ -4,7 +4,7 @@ import asyncio
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from itertools import count
 from typing import NamedTuple
@@ -18,7 +18,9 @@ from orderflow.database.connection import Connection
 from orderflow_cli.audit.proof import pending
 from orderflow_cli.demo.orders import post
 from orderflow_cli.progress import bar
+from tests.bench.calling import median_and_range
 from tests.bench.cpu import cpu_s, descendants
+from tests.bench.report import Figure, at_least, at_most
 from tests.bench.servers import ITEMS, allocation, fastapi, fastapi_allocation, ours, servers
 from tests.support.waiting import eventually_async
 
@@ -30,8 +32,18 @@ TURNS = 3  # of each, one after the other; the median of so many
 SECONDS = 20.0  # a turn
 ENDS_WITHIN_S = 60.0  # for what is pending after a turn
 COUNT_PENDING = "SELECT count(*) FROM bench_orders WHERE status = 'pending'"
+COMPARED = "the same, compared"
+
 
 Pending = Callable[[], int]
+Order = Callable[[int], dict[str, object]]
+"""Makes the body of an order of a number, but its id."""
+Turns = dict[str, list["Turn"]]
+
+
+def one_of_many(number: int) -> dict[str, object]:
+    """Want the items in turn."""
+    return {"item": f"Item {number % ITEMS}", "quantity": 1}
 
 
 class Turn(NamedTuple):
@@ -41,8 +53,15 @@ class Turn(NamedTuple):
     cpu_us: float
 
 
-def main(console: Console) -> dict[str, list[Turn]]:
-    """Measure, print a table, and return the turns of each variant."""
+def main(console: Console) -> list[Figure]:
+    """Measure, print a table, and return the rows."""
+    turns = measure(console)
+    console.print(table(turns))
+    return figures(turns)
+
+
+def measure(console: Console, seconds: float = SECONDS, rounds: int = TURNS) -> Turns:
+    """Return the turns of each variant."""
     with ExitStack() as running:
         database = running.enter_context(servers())
         variants = {
@@ -51,19 +70,26 @@ def main(console: Console) -> dict[str, list[Turn]]:
         }
         running.enter_context(allocation())
         running.enter_context(fastapi_allocation())
-        turns: dict[str, list[Turn]] = {name: [] for name in variants}
+        turns: Turns = {name: [] for name in variants}
         for name, (url, left) in variants.items():
             uvloop.run(turn(url, f"{name}-warm", left, WARM_UP_S))
-        with bar(console, "whole pipeline", TURNS * len(variants)) as advance:
-            for number in range(TURNS):
+        with bar(console, "whole pipeline", rounds * len(variants)) as advance:
+            for number in range(rounds):
                 for name, (url, left) in variants.items():
-                    turns[name].append(uvloop.run(turn(url, f"{name}-{number}", left, SECONDS)))
-                    advance(sum(map(len, turns.values())), TURNS * len(variants))
-    console.print(table(turns))
+                    turns[name].append(uvloop.run(turn(url, f"{name}-{number}", left, seconds)))
+                    advance(sum(map(len, turns.values())), rounds * len(variants))
     return turns
 
 
-async def turn(url: str, run: str, left: Pending, seconds: float) -> Turn:
+async def turn(
+    url: str,
+    run: str,
+    left: Pending,
+    seconds: float,
+    *,
+    order: Order = one_of_many,
+    max_pending: int = MAX_PENDING,
+) -> Turn:
     """Place orders for so long; wait until all have their outcome."""
     client = Client(url, timeout_s=30.0, size=CALLERS)
     numbers, may_call = count(), asyncio.Event()
@@ -74,15 +100,14 @@ async def turn(url: str, run: str, left: Pending, seconds: float) -> Turn:
         while time.perf_counter() - started < seconds:
             await may_call.wait()
             number = next(numbers)
-            item = f"Item {number % ITEMS}"
-            body = {"order_id": f"{run}-{number}", "item": item, "quantity": 1}
+            body = {"order_id": f"{run}-{number}", **order(number)}
             answer = await client.post(post(url, "/order", body))
             assert answer.status == 201, answer
 
     async def look() -> None:
         while time.perf_counter() - started < seconds:
             waiting = await asyncio.to_thread(left)
-            (may_call.set if waiting < MAX_PENDING else may_call.clear)()
+            (may_call.set if waiting < max_pending else may_call.clear)()
             await asyncio.sleep(LOOK_EVERY_S)
         may_call.set()
 
@@ -100,12 +125,40 @@ def _pending_of_fastapi(database: Connection) -> int:
     return int(waiting)
 
 
-def table(turns: dict[str, list[Turn]]) -> Table:
+def table(turns: Turns) -> Table:
     """Return the medians, and how many times as fast ours is."""
     shown = Table("whole pipeline", "orders/s", "CPU µs an order", "ours is", title="32 callers")
-    medians = {name: statistics.median(t.per_s for t in of) for name, of in turns.items()}
     for name, of in turns.items():
-        cpu_us = statistics.median(t.cpu_us for t in of)
-        ratio = "" if name == "ours" else f"{medians['ours'] / medians[name]:.1f} times"
-        shown.add_row(name, f"{medians[name]:,.0f}", f"{cpu_us:,.0f}", ratio)
+        ratio = "" if name == "ours" else f"{times(turns):.2f} times"
+        shown.add_row(name, rate(of), f"{cpu_us(of):,.0f}", ratio)
     return shown
+
+
+def figures(turns: Turns) -> list[Figure]:
+    """Return the rows."""
+    what = "orders accepted and allocated with no backlog that grows, from 32 callers"
+    both = f"{rate(turns['ours'])}/s; {rate(turns['fastapi'])}/s"
+    us = [cpu_us(turns[name]) for name in ("ours", "fastapi")]
+    said = f"{us[0]:,.0f} µs; {us[1]:,.0f} µs"
+    compared = f"{times(turns):.2f} times"
+    return [
+        Figure("pipeline", f"{what}; those of FastAPI and a consumer of its own", both),
+        at_least("pipeline", COMPARED, compared, times(turns), 10),
+        at_most("pipeline", "CPU of one in all processes but the callers'", said, us[0], 600),
+    ]
+
+
+def times(turns: Turns) -> float:
+    """Return how many times as many orders ours takes through."""
+    medians = [statistics.median(t.per_s for t in turns[name]) for name in ("ours", "fastapi")]
+    return medians[0] / medians[1]
+
+
+def rate(turns: Sequence[Turn]) -> str:
+    """Say how many orders a second these were."""
+    return median_and_range([turn.per_s for turn in turns])
+
+
+def cpu_us(turns: Sequence[Turn]) -> float:
+    """Return what one order cost in the middle of these turns."""
+    return statistics.median(turn.cpu_us for turn in turns)

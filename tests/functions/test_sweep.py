@@ -5,12 +5,18 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from functools import partial
 from math import inf
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from cronsim import CronSim
 
+from knative_local.delivery.ping_source import SPREAD_MS
+from knative_local.manifests.sources import PingSource
 from orderflow.config import settings
 from orderflow.database.connection import Conflicted, Connection, retrying
 from orderflow.errors import InvalidInput
@@ -40,6 +46,9 @@ from tests.support.function_calls import (
     using,
 )
 from tests.support.waiting import eventually_async
+
+ROOT = Path(__file__).parents[2]
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def make_overdue(database: Connection, order_id: str) -> None:
@@ -196,6 +205,24 @@ async def test_an_announcement_that_kafka_did_not_take_is_not_spent(
     await eventually_async(
         lambda: not unpublished(database, order_id) + unpublished(database, item)
     )
+
+
+async def test_what_kafka_lost_is_announced_again_within_ten_seconds(database: Connection) -> None:
+    order_id, item = await place(), reference("item")
+    await tell(item, stock=1)
+    sql = """SELECT extract(epoch FROM announce_at - received_at)::float FROM inventory_changes
+      WHERE item = :item"""
+    manifest = (ROOT / "infra/knative/base/sweep-source.yaml").read_text()
+    schedule = CronSim(PingSource.model_validate(yaml.safe_load(manifest)).spec.schedule, EPOCH)
+    first, second = next(schedule), next(schedule)
+    tick_s = (second - first).total_seconds() + SPREAD_MS / 1000
+
+    order_due_s = announcements_of(database, order_id)[1]
+    change_due_s = database.run(sql, item=item)[0][0]
+
+    assert 0 < order_due_s <= 3
+    assert 2 < change_due_s < 3.5  # received_at is that of the transaction, which began before
+    assert max(order_due_s, change_due_s) + tick_s < 10 - 1  # to get its stock then takes the rest
 
 
 async def test_an_order_is_announced_at_growing_distances_and_not_in_between(

@@ -1,4 +1,4 @@
-"""The project with `sweep` called every second, where a user's is called every ten.
+"""The project with `sweep` called every second, where a user's is called every five.
 
 The README's test and the chaos runs take the manifests as they are.
 """
@@ -13,7 +13,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 MANIFESTS = Path("infra", "knative", "base")
 TICK = "sweep-source.yaml"
-USUAL, OFTEN = 'schedule: "*/10 * * * * *"', 'schedule: "* * * * * *"'
+USUAL, OFTEN = 'schedule: "*/5 * * * * *"', 'schedule: "* * * * * *"'
 
 # What an order needs from its acceptance to its outcome: for stacks of which no more is asked,
 # because each further function costs half a second of a core to start.

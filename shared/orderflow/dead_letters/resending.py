@@ -23,8 +23,8 @@ SETTLE_SENT = statement(__file__, "settle_sent.sql")
 SETTLE_LETTERS = statement(__file__, "settle_letters.sql")
 
 STEP_S = 1.0  # so evenly is a rate kept
-STEPPING_S = 7.5  # after it no step begins, so that sweep ends before its next tick, after 10 s
-STEP_ALLOWS_S = 1.25  # what a step may send of a rate, so that 9 of them do what 10 s should
+STEPPING_S = 2.5  # after it no step begins, so that sweep ends before its next tick, after 5 s
+STEP_ALLOWS_S = 1.25  # what a step may send of a rate, so that 4 of them do what 5 s should
 SENT_AT_ONCE = 2_000  # letters a step: two redrives at the highest rate
 BYTES_AT_ONCE = 32 * 1024 * 1024  # of data a step, held twice
 MAX_TRIES = 400  # at most 4 minutes apart (`claim_due_letters.sql`): a day and two hours

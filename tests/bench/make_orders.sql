@@ -1,5 +1,7 @@
--- A shop that has had many orders, all of them consistent: every kind of path through the
--- statuses, one to three lines an order, movements of all items mixed as they come in real life.
+-- Some of the orders of a shop that has had many, all of them consistent: every kind of path
+-- through the statuses, one to three lines an order, movements of all items mixed as they come in
+-- real life. Every fifth order has `item 0`, and hardly one of these was rejected. A shop front
+-- has placed four in ten, and 50,000 customers the others.
 CREATE TEMPORARY TABLE placed AS
 SELECT
   n AS position,
@@ -9,23 +11,27 @@ SELECT
     WHEN n % 100 < 75 THEN ARRAY['pending', 'confirmed']
     WHEN n % 100 < 83 THEN ARRAY['pending', 'confirmed', 'cancelled']
     WHEN n % 100 < 87 THEN ARRAY['pending', 'cancelled']
+    WHEN n % 100 = 90 AND n % 100000 <> 90 THEN ARRAY['pending', 'confirmed', 'shipped']
     WHEN n % 100 < 92 THEN ARRAY['pending', 'rejected']
     WHEN n % 100 < 95 THEN ARRAY['pending', 'backordered']
     WHEN n % 100 < 97 THEN ARRAY['pending', 'backordered', 'confirmed']
     WHEN n % 100 < 98 THEN ARRAY['pending', 'backordered', 'cancelled']
     ELSE ARRAY['pending']
   END AS path
-FROM generate_series(1, {orders}) AS n;
+FROM generate_series({first}, {last}) AS n;
 
 INSERT INTO orders (
   position, order_id, fingerprint, on_shortage, status, sequence, traceparent, placed_at,
-  updated_at, due_at
+  updated_at, due_at, placed_by, attention
 )
 SELECT
   position, 'order ' || position, md5(position::text), 'backorder', path[cardinality(path)],
-  cardinality(path), '', placed_at, placed_at, now() + interval '20 days'
+  cardinality(path), '', placed_at, placed_at, now() + interval '20 days',
+  CASE
+    WHEN position % 10 < 4 THEN 'shop front' ELSE 'customer ' || abs(hashint8(position) % 50000)
+  END,
+  CASE WHEN position % 20000 = 94 THEN 'waits for stock for a month' END
 FROM placed ORDER BY position;
-SELECT setval('orders_position_seq', {orders});
 
 -- Only what still waits wants an item of which there is nothing.
 INSERT INTO order_lines (position, line, item, quantity)
@@ -33,8 +39,10 @@ SELECT
   position, line,
   CASE
     WHEN line = 1 AND path[cardinality(path)] = 'backordered' THEN 'scarce ' || position % 20
+    WHEN line = 1 AND position % 5 = 0 THEN 'item 0'
     -- The third line has the item of the first, as callers do it.
-    ELSE 'item ' || abs(hashint8(position * 10 + line % 2) % 1000)
+    WHEN position % 5 = 0 THEN 'item ' || 1 + position % 999
+    ELSE 'item ' || 1 + abs(hashint8(position * 10 + line % 2) % 999)
   END,
   1 + position % 3
 FROM placed, generate_series(1, CASE position % 7 WHEN 0 THEN 3 WHEN 1 THEN 2 ELSE 1 END) AS line
@@ -44,18 +52,6 @@ INSERT INTO order_history (position, sequence, status, cause, at)
 SELECT position, sequence, status, 'as in any shop', placed_at + sequence * interval '1 minute'
 FROM placed, unnest(path) WITH ORDINALITY AS step (status, sequence)
 ORDER BY position + sequence * 1000;
-
-INSERT INTO inventory_changes (
-  change_id, item, stock, occurred_at, fingerprint, traceparent, applied_at, outcome, announce_at
-)
-SELECT
-  'count of ' || item, item, 100000000, '2025-12-31', '', '', '2025-12-31', 'applied', '2025-12-31'
-FROM generate_series(0, 999) AS n, concat('item ', n) AS item;
-
-INSERT INTO stock_ledger (
-  item, kind, on_hand_change, reserved_change, change_position, occurred_at
-)
-SELECT item, 'count', stock, 0, position, occurred_at FROM inventory_changes ORDER BY position;
 
 INSERT INTO stock_ledger (
   item, kind, on_hand_change, reserved_change, order_position, occurred_at, recorded_at
@@ -80,12 +76,4 @@ CROSS JOIN LATERAL (
 WHERE kind <> 'release' OR leaves = 'confirmed'
 ORDER BY position + sequence * 1000, item;
 
-INSERT INTO stock (item, on_hand, reserved, counted_at)
-SELECT item, sum(on_hand_change), sum(reserved_change), '2025-12-31'
-FROM stock_ledger GROUP BY item;
-INSERT INTO stock (item) SELECT 'scarce ' || n FROM generate_series(0, 19) AS n;
-
-INSERT INTO backorders (item, position, quantity, blocked_by, blocked_quantity)
-SELECT item, position, sum(quantity), item, sum(quantity)
-FROM orders JOIN order_lines USING (position) WHERE status = 'backordered'
-GROUP BY item, position ORDER BY position, item;
+DROP TABLE placed;
