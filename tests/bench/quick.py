@@ -73,7 +73,7 @@ def ratio_of(readme: str, kept: Kept) -> float:
     results = numbers(row_of(readme, kept.part, kept.said)[-1])
     if len(results) == 1:
         return results[0]
-    counts = numbers(row_of(readme, kept.part, "callers")[-2])
+    counts = numbers(row_of(readme, kept.part, "callers")[1])
     if len(counts) != len(results) or CALLERS not in counts:
         raise ValueError(f"README.md: {kept.said}: {results} are not of {counts} callers")
     return results[counts.index(CALLERS)]
@@ -82,8 +82,8 @@ def ratio_of(readme: str, kept: Kept) -> float:
 def row_of(readme: str, part: str, said: str) -> list[str]:
     """Return the cells of the first row of a part that says this."""
     for line in readme.splitlines():
-        cells = [cell.strip() for cell in line.strip().strip("|").split(" | ")]
-        if len(cells) == 3 and f"ARGS={part}`" in cells[0] and said in cells[1]:
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if len(cells) == 4 and f"ARGS={part}`" in cells[0] and said in cells[1]:
             return cells
     raise ValueError(f"README.md has no row of `make bench ARGS={part}` that says: {said}")
 
