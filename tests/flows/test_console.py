@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
+from rich.console import Console
 
 from orderflow.database.connection import Connection
 from orderflow.database.migrate import migrate
-from tests.bench.audit import MAKE_HISTORY
+from tests.bench.history import fill
 from tests.support.browser import open_browser, open_page
 from tests.support.dead_letters import keep, make_letter
 from tests.support.server_process import embedded_postgres
@@ -38,8 +39,7 @@ def shop(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with embedded_postgres(folder) as url:
         migrate(url)
         with closing(Connection(url, answer_timeout_s=60)) as connection:
-            for statement in MAKE_HISTORY.replace("{orders}", str(ORDERS)).split(";\n"):
-                connection.run(statement)
+            fill(Console(quiet=True), connection, ORDERS)
         with open_shop(folder / "data", postgres=url) as running:
             yield running
 
