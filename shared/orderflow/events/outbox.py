@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 import orjson
 from cloudevents.kafka import KafkaMessage
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from orderflow.database.connection import Connection, statement
 from orderflow.database.event import Event
 from orderflow.database.worker import Worker
 from orderflow.errors import OrderFlowError
 from orderflow.events.messages import to_kafka
+from orderflow.events.partitions import BY_KEY, Partitions
 from orderflow.logs import logger
 from orderflow.tracing.spans import begin_send, end_send
 
@@ -36,6 +37,7 @@ MAX_ACKED = 10_000  # ids held while the database is away; beyond it they are pu
 DELETE_AFTER_S = 0.1  # one deletion for what is acknowledged in this time
 FLUSH_TICK_S = 0.01  # how often a process that leaves looks whether it may
 GATHER_REPORTS_S = 0.0003  # waking the event loop once for many reports leaves it to its callers
+SPREAD_BY_BATCH = "orders"  # one event an order: there is no order of events to keep
 RELAY_BATCH = 500  # events a claim, so that publishing one ends well within the claim's 15 s
 
 _PRODUCER = {
@@ -86,16 +88,20 @@ class Outbox:
         self._in_flight: dict[str, Waiting | None] = {}
         self._acked: dict[str, int] = {}  # the last copy of each event that Kafka has
         self._deleting: asyncio.Task[None] | None = None
+        self._partitions = Partitions()  # of SPREAD_BY_BATCH
         self._broker_away = False
         threading.Thread(target=self._poll, name="kafka-reports", daemon=True).start()
 
     def publish(self, events: Sequence[Event]) -> None:
         """Send events, in their order; what can't be sent stays in the table for the relay."""
         waiting = {event.id: self._in_flight.setdefault(event.id, []) for event in events}
+        of_batch = self._partitions.of_next_batch()
         for event in events:
             topic = event.aggregatetype
             span = begin_send(topic, event.id, event.traceparent)
-            self._produce(topic, to_kafka(event), partial(self._published, event, span))
+            published = partial(self._published, event, span)
+            partition = of_batch if topic == SPREAD_BY_BATCH else BY_KEY
+            self._produce(topic, to_kafka(event), published, partition)
         if events:
             self._loop.call_later(ACKNOWLEDGED_WITHIN_S, self._give_up, waiting)
 
@@ -108,19 +114,28 @@ class Outbox:
         self._produce(topic, message, report.set_result)
         return report
 
-    def _produce(self, topic: str, message: KafkaMessage, reported: Reported) -> None:
+    def _produce(
+        self, topic: str, message: KafkaMessage, reported: Reported, partition: int = BY_KEY
+    ) -> None:
         try:
             self._producer.produce(
                 topic,
+                partition=partition,
                 value=message.value,
                 key=message.key,
                 headers=list(message.headers.items()),
-                on_delivery=lambda error, _: self._reports.append((reported, error)),
+                on_delivery=partial(self._report, reported),
             )
         except KafkaException as error:
             reported(error.args[0])
         except BufferError:
             reported(KafkaError(KafkaError._QUEUE_FULL))
+
+    def _report(self, reported: Reported, error: KafkaError | None, sent: Message) -> None:
+        # In the reports thread.
+        if error is None and sent.topic() == SPREAD_BY_BATCH:
+            self._partitions.saw(sent.partition())
+        self._reports.append((reported, error))
 
     async def acknowledged(self, event_id: str | None) -> bool:
         """Whether Kafka has an event that this process published, if it says so within 2 s.
@@ -187,6 +202,8 @@ class Outbox:
         self._broker_away = error is not None
         self._answer(event.id, sent=error is None)
         self._in_flight.pop(event.id, None)
+        if self._broker_away:
+            self._partitions.forget()
         if self._broker_away or len(self._acked) >= MAX_ACKED:
             return
         self._acked[event.id] = event.copy
