@@ -8,7 +8,7 @@ TESTS_AT_ONCE ?= 4
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo test lint check bench bench-quick chaos fuzz contracts secrets vulnerabilities sbom
+.PHONY: help install up demo test lint check bench bench-quick chaos fuzz contracts screenshots secrets vulnerabilities sbom
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 24
@@ -48,6 +48,9 @@ bench-quick: $(INSTALLED) ## 90 s: whether the four main ratios are still what R
 
 contracts: $(INSTALLED) ## infra/contracts from the models; refuses what breaks callers (ARGS=--breaking)
 	@$(RUN) -m orderflow_cli contracts $(ARGS)
+
+screenshots: $(INSTALLED) ## pictures of the console on a shop at work, for the README
+	@$(RUN) -m tests.support.screenshots
 
 secrets: $(INSTALLED) ## random passwords and keys for docker-compose.yml, kept where they are there
 	@$(RUN) -m orderflow_cli secrets $(ARGS)

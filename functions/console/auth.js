@@ -23,7 +23,9 @@ const keep = (name, value) => sessionStorage.setItem(name, JSON.stringify(value)
 
 export const accessToken = () => kept(SESSION)?.access ?? null;
 
+/** Forgets the token, and has the page ask for another. */
 export function signInNeeded() {
+  sessionStorage.removeItem(SESSION);
   document.dispatchEvent(new Event("sign-in-needed"));
 }
 
@@ -32,11 +34,6 @@ export function usePasted(text) {
   const token = text.trim().replace(/^bearer\s+/i, "");
   if (!claimsOf(token)) throw new Error("This is no token: it has three parts with dots between them.");
   keep(SESSION, {access: token});
-}
-
-export function signOut() {
-  sessionStorage.removeItem(SESSION);
-  signInNeeded();
 }
 
 /** Whose token it is, for people to read; whether it is good is for the API to say. */
@@ -54,8 +51,10 @@ function claimsOf(token) {
 }
 
 async function discovered() {
-  const response = await fetch(`${told.jwt_issuer.replace(/\/$/, "")}/.well-known/openid-configuration`);
-  const found = await response.json();
+  const address = `${told.jwt_issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
+  const found = await fetch(address).then((response) => response.json()).catch(() => {
+    throw new Error(`${issuerName()} cannot be reached, or does not let this page ask it.`);
+  });
   if (found.issuer !== told.jwt_issuer) throw new Error("The issuer calls itself by another name.");
   return found;
 }
@@ -66,6 +65,7 @@ const random = () => coded(crypto.getRandomValues(new Uint8Array(32)));
 
 /** Leaves for the issuer's page, which leads back here. */
 export async function logIn() {
+  if (!crypto.subtle) throw new Error("To sign in, open this page over https.");
   const {authorization_endpoint: endpoint} = await discovered();
   const login = {state: random(), nonce: random(), verifier: random(), hash: location.hash};
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(login.verifier));

@@ -3,7 +3,7 @@
 import {h, s} from "./dom.js";
 import {milliseconds, minuteOf, number} from "./format.js";
 
-const PAD = {left: 44, right: 12, top: 12, bottom: 24};
+const PAD = {left: 52, right: 12, top: 12, bottom: 24};
 
 /** The place of a chart; `draw(width, data)` returns its SVG, `showAt(data, x)` what is under the pointer. */
 function place(className, draw, tipOf) {
@@ -25,10 +25,12 @@ function place(className, draw, tipOf) {
   return {node, update: (next) => { data = next; redraw(); }};
 }
 
-/** The least round number that is not below a value: 1, 2 or 5 times a power of ten. */
+const ROUND = [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10];
+
+/** The least round number that is not below a value. */
 export function roundUp(value) {
   const power = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
-  return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value);
+  return ROUND.map((step) => step * power).find((step) => step >= value);
 }
 
 function frame(width, height, top, format, children, label) {

@@ -22,7 +22,7 @@ export function deadLetters({segments, query, signal}) {
   if (segments.length) return oneLetter(segments[0], signal);
   const filter = Object.fromEntries(FILTERS.map((name) => [name, query.get(name)]).filter(([, value]) => value));
   const chosen = new Set();
-  const bar = h("div", {class: "bar", role: "group", "aria-label": "What to do"});
+  const bar = h("div", {class: "choices", role: "group", "aria-label": "What to do"});
   const load = (asked) => get("/dead-letters", {limit: LIMIT, after: query.get("after"), ...filter}, {signal: asked});
   const tell = () => drawBar(bar, chosen, filter, () => { chosen.clear(); list.again(); tell(); });
   const list = live(load, ({data, next}) => {

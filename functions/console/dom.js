@@ -22,10 +22,12 @@ function filled(node, attributes, children) {
   return node;
 }
 
-/** Puts other children into a node; who had the focus, by `data-key`, keeps it. */
+/** Puts other children into a node; by `data-key` what had the focus keeps it, and what was open is. */
 export function redraw(node, ...children) {
+  const open = [...node.querySelectorAll("details[open][data-key]")].map((details) => details.dataset.key);
   const active = node.contains(document.activeElement) ? document.activeElement : null;
   const key = active?.closest("[data-key]")?.dataset.key;
   node.replaceChildren(...children.flat(Infinity).filter(Boolean));
+  for (const details of node.querySelectorAll("details[data-key]")) details.open ||= open.includes(details.dataset.key);
   if (key) node.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({preventScroll: true});
 }

@@ -8,7 +8,7 @@ import {live} from "./live.js";
 import {empty, figure, heading, pager, section, table} from "./parts.js";
 import {linkTo} from "./router.js";
 import {shares} from "./stock.js";
-import {changeButtons} from "./stock_change.js";
+import {askThreshold, changeButtons} from "./stock_change.js";
 
 const LIMIT = 25;
 const KINDS = {
@@ -18,8 +18,13 @@ const KINDS = {
 
 export function oneItem(item, query, signal) {
   const load = (asked) => get(pathOf("inventory", item), {limit: LIMIT, after: query.get("after")}, {signal: asked});
-  const part = live(load, ({data, next}) => draw(data, next, query), {signal, everyMs: 2_000});
-  const beside = changeButtons(item, () => part.again());
+  let threshold = null;
+  const part = live(load, ({data, next}) => {
+    threshold = data.threshold;
+    return draw(data, next, query);
+  }, {signal, everyMs: 2_000});
+  const watch = h("button", {type: "button", onclick: () => askThreshold(item, threshold, () => part.again())}, "Threshold");
+  const beside = [...changeButtons(item, () => part.again()), watch];
   return h("div", {}, heading(item, {crumb: ["Stock", linkTo(["stock"])], beside}), part.node);
 }
 
@@ -30,7 +35,10 @@ function draw(found, next, query) {
     h("div", {class: "figures"},
       figure("On hand", number(found.on_hand), {note: ["counted ", time(found.counted_at)]}),
       figure("Reserved", number(found.reserved), {href: linkTo(["orders"], {item: found.item, status: "confirmed"})}),
-      figure("Available", number(found.available), {kind: found.available ? "" : "warn", note: shares(found)}),
+      figure("Available", number(found.available), {
+        kind: found.available < Math.max(found.threshold ?? 0, 1) ? "warn" : "",
+        note: [found.threshold ? `low under ${number(found.threshold)} ` : "", shares(found)],
+      }),
       figure("Orders that wait", waiting, {href: linkTo(["orders"], {item: found.item, status: "backordered"}), kind: orders ? "warn" : "", note: orders ? `for ${counted(units, "unit")}` : "nobody"})),
     found.short > 0 && h("p", {class: "asks block"}, icon("needs"), h("span", {}, h("strong", {}, "Less was counted than is promised: "), `${counted(found.short, "unit")} short.`)),
     found.refused_changes.length > 0 && refused(found.refused_changes),

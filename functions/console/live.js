@@ -38,16 +38,34 @@ export function poll(load, {everyMs, signal, onData, onError}) {
   return () => wake();
 }
 
+/** Says in a node that an answer did not come, and since when what is shown is old. */
+export function tellProblem(banner, error, shownAt, again) {
+  banner.hidden = false;
+  banner.classList.toggle("final", error.isFinal);
+  const told = `${error.sentence} ${shownAt}`;
+  if (banner.dataset.told === told) return; // it was said, and is not said again to who listens
+  banner.dataset.told = told;
+  const known = shownAt ? ["Showing what was known ", time(shownAt), "."] : ["Nothing is known yet."];
+  banner.replaceChildren(h("p", {}, h("strong", {role: "alert"}, error.sentence), " ", error.isFinal ? "" : h("span", {}, known)));
+  if (!error.isFinal) banner.append(h("button", {type: "button", class: "small", onclick: again}, "Try now"));
+}
+
+export function clearProblem(banner) {
+  banner.hidden = true;
+  banner.replaceChildren();
+  delete banner.dataset.told;
+}
+
 /** A part of a view that keeps itself up to date: `{node, again}`. */
 export function live(load, draw, {signal, everyMs = 5_000, placeholder = skeleton()}) {
-  const banner = h("div", {class: "banner", role: "alert", hidden: true});
+  const banner = h("div", {class: "banner", hidden: true});
   const body = h("div", {class: "live", "aria-busy": "true"}, placeholder);
   let shown = null;
   let shownAt = null;
   const onData = (data) => {
     const text = JSON.stringify(data);
     shownAt = new Date().toISOString();
-    banner.hidden = true;
+    clearProblem(banner);
     body.classList.remove("old");
     body.removeAttribute("aria-busy");
     if (text !== shown) redraw(body, draw(data));
@@ -57,11 +75,7 @@ export function live(load, draw, {signal, everyMs = 5_000, placeholder = skeleto
     body.removeAttribute("aria-busy");
     body.classList.toggle("old", shown !== null);
     if (shown === null) body.replaceChildren();
-    const known = shown === null ? "Nothing is known yet." : ["Showing what was known ", time(shownAt), "."];
-    const retry = h("button", {type: "button", class: "small", "data-key": "retry", onclick: () => again()}, "Try now");
-    banner.hidden = false;
-    banner.classList.toggle("final", error.isFinal);
-    redraw(banner, h("p", {}, h("strong", {}, error.sentence), " ", error.isFinal ? "" : known), error.isFinal ? null : retry);
+    tellProblem(banner, error, shownAt, () => again());
   };
   const again = poll(load, {everyMs, signal, onData, onError});
   return {node: h("div", {class: "kept"}, banner, body), again};

@@ -12,7 +12,7 @@ import {heading} from "./parts.js";
 
 let session = new AbortController();
 let view = new AbortController();
-let isFirst = true;
+let shownAt = null; // the path of the view, without its query
 
 function start(problem = null) {
   session.abort();
@@ -31,16 +31,19 @@ function showView() {
   const {segments, query} = here();
   const found = VIEWS.find(({path}) => path === (segments[0] ?? "now"));
   const node = found ? found.show({segments: segments.slice(1), query, signal: view.signal}) : nothing();
-  show(node, found?.name ?? "Not found", found?.path);
+  show(node, found?.name ?? "Not found", found?.path, segments.join("/"));
 }
 
 function nothing() {
   return h("div", {}, heading("There is nothing here"), h("p", {}, h("a", {href: "#/now"}, "To the start")));
 }
 
-function show(node, title, path) {
+function show(node, title, path, place = null) {
   for (const open of document.querySelectorAll("dialog")) open.close();
   const main = document.getElementById("main");
+  const active = document.activeElement;
+  const filter = active.closest("form.filter") && active.id;
+  const isElsewhere = !main.contains(active) && active !== document.body;
   main.replaceChildren(node);
   document.title = `${title} · OrderFlow`;
   document.body.classList.toggle("signed-out", title === "Sign in");
@@ -48,11 +51,14 @@ function show(node, title, path) {
     if (link.dataset.path === path) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  if (!isFirst) {
+  // Who filters goes on from where they are; who has come to another view begins at its start.
+  const isSame = place === shownAt;
+  if (isSame && filter) document.getElementById(filter)?.focus({preventScroll: true});
+  else if (shownAt !== null && !(isSame && isElsewhere)) {
     window.scrollTo(0, 0);
     main.focus({preventScroll: true});
   }
-  isFirst = false;
+  shownAt = place;
 }
 
 async function begin() {

@@ -4,7 +4,7 @@ import {get} from "./api.js";
 import {h} from "./dom.js";
 import {counted, number, signed, time} from "./format.js";
 import {live} from "./live.js";
-import {moveButton} from "./order.js";
+import {moveButtons} from "./order.js";
 import {badge, empty, heading, section, table} from "./parts.js";
 import {askDiscard, askRedrive, dryRun} from "./redrives.js";
 import {linkTo} from "./router.js";
@@ -58,22 +58,21 @@ function failedAudit({differences, at}) {
 }
 
 function askingOrders(orders, overview, again) {
-  const moves = {pending: "retry", confirmed: "ship", backordered: "cancel"};
   const all = overview?.attention.orders ?? orders.length;
   return section("Orders that ask for a person", more(all, linkTo(["orders"], {attention: "true"})), table("Orders that ask for a person", [
     {title: "Order", cell: (order) => h("a", {class: "row", href: linkTo(["orders", order.order_id]), "data-key": order.order_id}, order.order_id), wide: true},
     {title: "Status", cell: (order) => badge(order.status)},
     {title: "Why", cell: (order) => order.attention, wide: true},
     {title: "Placed", cell: (order) => time(order.placed_at)},
-    {title: "Do", cell: (order) => moves[order.status] && moveButton(moves[order.status], order, again)},
+    {title: "Do", act: true, cell: (order) => h("div", {class: "actions"}, moveButtons(order, again, {isShort: true}))},
   ], orders));
 }
 
 function letterKinds(kinds, again) {
   return section("Dead letters, by error", h("a", {href: "#/dead-letters"}, "all of them"), table("Dead letters by error", [
-    {title: "Letters", numeric: true, cell: ({letters}) => h("b", {}, number(letters))},
     {title: "Error", cell: ({error, type}) => [h("a", {class: "row", href: linkTo(["dead-letters"], {error, type}), "data-key": `${error}-${type}`}, error), h("span", {class: "muted clip"}, type)], wide: true},
-    {title: "Do", cell: ({error, type, letters}) => h("div", {class: "actions"},
+    {title: "Letters", numeric: true, cell: ({letters}) => h("b", {}, number(letters))},
+    {title: "Do", act: true, cell: ({error, type, letters}) => h("div", {class: "actions"},
       h("button", {type: "button", "data-key": `redrive-${error}-${type}`, onclick: () => askRedrive({filter: {error, type}}, counted(letters, "letter"), again)}, "Send again"),
       h("button", {type: "button", class: "danger", "data-key": `discard-${error}-${type}`, onclick: () => askDiscard({filter: {error, type}}, counted(letters, "letter"), again)}, "Discard"))},
   ], kinds.slice(0, SHOWN)));
@@ -87,7 +86,7 @@ function shortItems({count, items}, again) {
     {title: "Available", numeric: true, cell: ({available}) => number(available)},
     {title: "Orders", numeric: true, cell: ({item, orders}) => h("a", {href: linkTo(["orders"], {item, status: "backordered"})}, number(orders))},
     {title: "Units wanted", numeric: true, cell: ({units}) => h("b", {}, number(units))},
-    {title: "Do", cell: ({item, available, units}) => h("button", {type: "button", "data-key": `add-${item}`, onclick: () => askAdjustment(item, {again, units: Math.max(units - available, 1)})}, "Add units")},
+    {title: "Do", act: true, cell: ({item, available, units}) => h("button", {type: "button", "data-key": `add-${item}`, onclick: () => askAdjustment(item, {again, units: Math.max(units - available, 1)})}, "Add units")},
   ], items.slice(0, SHOWN)));
 }
 
@@ -96,7 +95,7 @@ function lowItems({count, items}, again) {
     {title: "Item", cell: itemLink, wide: true},
     {title: "Available", numeric: true, cell: ({available}) => h("b", {}, number(available))},
     {title: "Threshold", numeric: true, cell: ({threshold}) => number(threshold)},
-    {title: "Do", cell: ({item}) => h("button", {type: "button", "data-key": `low-${item}`, onclick: () => askAdjustment(item, {again})}, "Add units")},
+    {title: "Do", act: true, cell: ({item}) => h("button", {type: "button", "data-key": `low-${item}`, onclick: () => askAdjustment(item, {again})}, "Add units")},
   ], items.slice(0, SHOWN)));
 }
 
@@ -106,6 +105,6 @@ function refusedChanges(changes, again) {
     {title: "Difference", numeric: true, cell: ({adjust}) => signed(adjust ?? 0)},
     {title: "Why", cell: ({why, reason}) => [why ?? "it would bring on hand below zero", reason && h("span", {class: "muted"}, ` · ${reason}`)], wide: true},
     {title: "When", cell: (change) => time(change.occurred_at)},
-    {title: "Do", cell: ({item, change_id: id}) => h("button", {type: "button", "data-key": `count-${id}`, onclick: () => askCount(item, again)}, "Count it")},
+    {title: "Do", act: true, cell: ({item, change_id: id}) => h("button", {type: "button", "data-key": `count-${id}`, onclick: () => askCount(item, again)}, "Count it")},
   ], changes));
 }

@@ -4,6 +4,7 @@ import {latencyChart, shareBar, throughputChart} from "./charts.js";
 import {h, redraw} from "./dom.js";
 import {counted, milliseconds, minuteOf, number, span, time} from "./format.js";
 import {icon} from "./icons.js";
+import {clearProblem, tellProblem} from "./live.js";
 import {latencies, needing, onOverview, refreshOverview} from "./overview.js";
 import {badge, figure, heading, section, skeleton, table} from "./parts.js";
 import {linkTo} from "./router.js";
@@ -14,46 +15,48 @@ const LATE_S = 15; // of a pending order or an unsent event
 export function nowView({signal}) {
   const throughput = throughputChart();
   const latency = latencyChart();
-  const parts = {figures: h("div", {class: "figures"}), banner: h("div"), attention: h("div"), statuses: h("div"), flow: h("div"), numbers: h("div"), levels: h("p", {class: "legend"})};
+  const parts = {figures: h("div", {class: "figures"}), attention: h("div"), statuses: h("div"), flow: h("div"), numbers: h("div"), levels: h("p", {class: "legend"})};
   const body = h("div", {class: "now", hidden: true}, parts.attention, parts.figures,
     section("Orders a minute", legend(), throughput.node, h("details", {}, h("summary", {}, "As numbers"), parts.numbers)),
     h("div", {class: "columns even"},
-      section("From accepted to allocated", h("span", {class: "muted"}, "the last 5 minutes, drawn since this page is open"), latency.node, parts.levels),
+      section("From accepted to allocated", h("span", {class: "muted"}, "of the last 5 minutes"), latency.node, parts.levels),
       section("Does everything keep up?", null, parts.flow)),
     section("Orders by status", null, parts.statuses));
   const waiting = skeleton(10);
+  const banner = h("div", {class: "banner", hidden: true});
+  const drawn = new Map();
+  const draw = (node, make, told) => {
+    const text = JSON.stringify(told);
+    if (drawn.get(node) !== text) redraw(node, make(told));
+    drawn.set(node, text);
+  };
   onOverview(({figures, problem, at}) => {
-    redraw(parts.banner, problem && bannerOf(problem, at));
+    if (problem) tellProblem(banner, problem, at, refreshOverview);
+    else clearProblem(banner);
     waiting.hidden = Boolean(figures || problem);
     body.hidden = !figures;
     body.classList.toggle("old", Boolean(problem));
     if (!figures) return;
-    redraw(parts.figures, heroes(figures));
-    redraw(parts.attention, needs(figures));
-    redraw(parts.statuses, statuses(figures.orders));
-    redraw(parts.flow, flow(figures));
+    draw(parts.figures, heroes, figures);
+    draw(parts.attention, needs, needing(figures));
+    draw(parts.statuses, statuses, figures.orders);
+    draw(parts.flow, flow, figures);
+    draw(parts.numbers, minutes, figures.per_minute);
+    draw(parts.levels, levels, figures.allocation_ms);
     throughput.update(figures.per_minute);
-    redraw(parts.numbers, minutes(figures.per_minute));
-    redraw(parts.levels, levels(figures.allocation_ms));
     if (latencies.length) latency.update(latencies);
     latency.node.hidden = !latencies.length;
   }, signal);
-  return h("div", {}, heading("Now"), parts.banner, waiting, body);
-}
-
-function bannerOf(problem, at) {
-  const known = at ? ["Showing what was known ", time(at), "."] : problem.isFinal ? "" : "Nothing is known yet.";
-  return h("div", {class: `banner ${problem.isFinal ? "final" : ""}`, role: "alert"}, h("p", {}, h("strong", {}, problem.sentence), " ", known),
-    !problem.isFinal && h("button", {type: "button", class: "small", "data-key": "retry", onclick: refreshOverview}, "Try now"));
+  return h("div", {}, heading("Now"), banner, waiting, body);
 }
 
 function heroes({per_minute: minutes, allocation_ms: latency, oldest_pending: oldest, orders}) {
   const last = minutes[minutes.length - 2] ?? minutes[minutes.length - 1];
-  const hour = minutes.reduce((sum, {accepted}) => sum + accepted, 0);
+  const hour = (kind) => `${number(minutes.reduce((sum, minute) => sum + minute[kind], 0))} in the last hour`;
   return [
-    figure("Accepted", number(last.accepted), {note: `in the last full minute, ${number(hour)} in the hour`}),
-    figure("Allocated", number(last.allocated), {note: "in the last full minute"}),
-    figure("Half of them within", latency ? milliseconds(latency.p50) : "—", {note: latency ? `99 of 100 within ${milliseconds(latency.p99)}` : "none in the last 5 minutes"}),
+    figure("Accepted a minute", number(last.accepted), {note: hour("accepted")}),
+    figure("Allocated a minute", number(last.allocated), {note: hour("allocated")}),
+    figure("Median wait", latency ? milliseconds(latency.p50) : "—", {note: latency ? `99 of 100 within ${milliseconds(latency.p99)}` : "none in the last 5 minutes"}),
     figure("Oldest pending", oldest ? span(oldest.age_s) : "none", {
       href: oldest ? linkTo(["orders", oldest.order_id]) : null, kind: oldest && oldest.age_s > LATE_S ? "warn" : "",
       note: `${number(orders.pending)} pending`,
@@ -61,10 +64,9 @@ function heroes({per_minute: minutes, allocation_ms: latency, oldest_pending: ol
   ];
 }
 
-function needs(figures) {
-  const count = needing(figures);
+function needs(count) {
   if (!count) return h("p", {class: "all-well"}, icon("good"), h("span", {}, h("strong", {}, "All is well. "), "Nothing waits for a person."));
-  return h("a", {class: "asks block", href: "#/needs-you"}, icon("needs"), h("span", {}, h("strong", {}, `${counted(count, "thing")} `), count === 1 ? "needs you." : "need you."), icon("next"));
+  return h("a", {class: "asks block", href: "#/needs-you", "data-key": "needs"}, icon("needs"), h("span", {}, h("strong", {}, `${counted(count, "thing")} `), count === 1 ? "needs you." : "need you."), icon("next"));
 }
 
 const legend = () => h("p", {class: "legend"}, h("span", {class: "key bar"}, "accepted"), h("span", {class: "key allocated"}, "allocated"));
@@ -83,18 +85,18 @@ function statuses(orders) {
 
 function flow({outbox, consumer_lag: lags, last_sweep: sweep, last_audit: audit, dead_letters: letters}) {
   const rows = [
-    check("Events on their way to Kafka", (outbox.oldest_s ?? 0) < LATE_S, outbox.waiting ? `${number(outbox.waiting)}, the oldest for ${span(outbox.oldest_s)}` : "none waits"),
-    ...(lags ? lags.map(({group, topic, lag}) => check(`${group} behind on ${topic}`, lag < 1000, counted(lag, "event"))) : [check("Kafka", false, "did not answer in time")]),
+    check("Outbox, on its way to Kafka", (outbox.oldest_s ?? 0) < LATE_S, outbox.waiting ? `${number(outbox.waiting)}, for ${span(outbox.oldest_s ?? 0)}` : "empty"),
+    ...(lags ? lags.map(({group, topic, lag}) => check(`${group.replace(/^orderflow-/, "")} on ${topic}`, lag < 1000, lag ? `${counted(lag, "event")} behind` : "up to date")) : [check("Kafka", false, "did not answer in time")]),
     check("Sweep, every 10 s", sweep !== null && sweep.age_s < SLOW_S, sweep ? ["last ", time(sweep.at)] : "not seen yet"),
     check("Dead letters", letters.kept === 0, h("a", {href: "#/dead-letters", "data-key": "letters"}, letters.kept ? `${number(letters.kept)} kept` : "none"), letters.redriving ? `, ${number(letters.redriving)} on their way` : ""),
-    check("Audit", audit ? audit.passed : null, h("a", {href: "#/proof", "data-key": "audit"}, audit ? (audit.passed ? "all proven " : `${counted(audit.differences, "difference")} `) : "not run yet"), audit ? time(audit.at) : ""),
+    check("Audit", audit ? audit.passed : null, h("a", {href: "#/proof", "data-key": "audit"}, audit ? (audit.passed ? "all proven " : counted(audit.differences, "difference")) : "not run yet"), audit ? [" ", time(audit.at)] : ""),
   ];
   return h("ul", {class: "checks"}, rows);
 }
 
 function check(name, isGood, ...told) {
   const [kind, word] = isGood === null ? ["unknown", "not known"] : isGood ? ["good", "well"] : ["bad", "look at it"];
-  return h("li", {class: kind}, icon(isGood === null ? "pending" : kind), h("span", {class: "unseen"}, word, ": "), h("span", {}, name), h("span", {class: "told"}, ...told));
+  return h("li", {class: kind}, icon(isGood === null ? "pending" : kind), h("span", {class: "unseen"}, word, ": "), h("span", {}, name), h("span", {class: "told"}, told));
 }
 
 function minutes(rows) {

@@ -20,7 +20,7 @@ function draw(order, again) {
   return [
     h("div", {class: "summary"}, badge(order.status),
       h("span", {class: "muted"}, "placed ", time(order.placed_at), ` by ${order.placed_by}`),
-      h("div", {class: "actions"}, (MOVES[order.status] ?? []).map((move) => moveButton(move, order, again)))),
+      h("div", {class: "actions"}, moveButtons(order, again))),
     order.waiting?.attention && h("p", {class: "asks block"}, icon("needs"), h("span", {}, h("strong", {}, "A person is asked: "), order.waiting.attention)),
     h("div", {class: "columns"},
       h("div", {}, section("Its life", null, timeLine(order))),
@@ -28,16 +28,20 @@ function draw(order, again) {
   ];
 }
 
-/** A button that asks before it cancels, ships or announces an order again. */
-export function moveButton(move, order, again) {
-  const {word, kind, question} = ASKED[move];
+/** Buttons that ask before they cancel or ship an order, or announce it again. */
+export function moveButtons(order, again, {isShort = false} = {}) {
+  return (MOVES[order.status] ?? []).map((move) => moveButton(move, order, again, isShort));
+}
+
+function moveButton(move, order, again, isShort) {
+  const {word, short = word, kind, question} = ASKED[move];
   const run = async (_, key) => {
     const sentence = await question.run(order.order_id, key);
     again();
     return sentence;
   };
   const open = () => ask({title: question.title(order.order_id), text: question.text, action: word, danger: kind === "danger", run});
-  return h("button", {type: "button", class: kind, onclick: open, "data-key": `${move}-${order.order_id}`}, word);
+  return h("button", {type: "button", class: isShort && kind === "primary" ? "" : kind, onclick: open, "data-key": `${move}-${order.order_id}`}, isShort ? short : word);
 }
 
 const patched = (status, sentence) => async (orderId, key) => {
@@ -47,14 +51,14 @@ const patched = (status, sentence) => async (orderId, key) => {
 
 const ASKED = {
   ship: {
-    word: "Mark as shipped", kind: "primary", question: {
+    word: "Mark as shipped", short: "Ship", kind: "primary", question: {
       title: (id) => `Has ${id} left the house?`,
       text: "Its units leave the stock for good. A shipped order cannot be taken back.",
       run: patched("shipped", (id) => `Order ${id} is shipped.`),
     },
   },
   cancel: {
-    word: "Cancel the order", kind: "danger", question: {
+    word: "Cancel the order", short: "Cancel", kind: "danger", question: {
       title: (id) => `Cancel ${id}?`,
       text: "What is reserved for it goes to those who wait. A cancelled order stays cancelled.",
       run: patched("cancelled", (id) => `Order ${id} is cancelled.`),

@@ -43,7 +43,7 @@ export const refreshOverview = () => again();
 /** How many things a person has to look at. */
 export function needing(figures) {
   if (!figures) return 0;
-  const {attention, dead_letters: letters, low_items: low, last_audit: audit} = figures;
+  const {attention, dead_letters: letters, short_items: short, low_items: low, last_audit: audit} = figures;
   const failed = audit && !audit.passed ? 1 : 0;
-  return attention.orders + attention.inventory_changes + attention.refused_changes + letters.kept + low.count + failed;
+  return attention.orders + attention.inventory_changes + attention.refused_changes + letters.kept + short.count + low.count + failed;
 }

@@ -33,13 +33,12 @@ export function section(title, beside, ...children) {
     h("div", {class: "line"}, h("h2", {id}, title), h("div", {class: "beside"}, beside)), ...children);
 }
 
-/** A table; columns are `{title, cell, numeric, wide}`. On a phone each row becomes a card of its own. */
+/** A table; columns are `{title, cell}`, `numeric`, `wide` or `act`. On a phone each row becomes a card. */
 export function table(caption, columns, rows, {keyOf} = {}) {
-  const head = columns.map(({title, numeric}) => h("th", {scope: "col", role: "columnheader", class: numeric && "numeric"}, title));
-  const lines = rows.map((row) => h("tr", {role: "row", "data-row": keyOf?.(row)},
-    columns.map(({title, cell, numeric, wide}) =>
-      h("td", {role: "cell", class: [numeric && "numeric", wide && "wide"].filter(Boolean).join(" ") || null,
-        "data-label": typeof title === "string" ? title : ""}, cell(row)))));
+  const kindOf = (column) => ["numeric", "wide", "act"].filter((kind) => column[kind]).join(" ") || null;
+  const head = columns.map((column) => h("th", {scope: "col", role: "columnheader", class: kindOf(column)}, column.title));
+  const lines = rows.map((row) => h("tr", {role: "row", "data-row": keyOf?.(row)}, columns.map((column) =>
+    h("td", {role: "cell", class: kindOf(column), "data-label": column.title}, h("div", {}, column.cell(row))))));
   return h("div", {class: "table"}, h("table", {role: "table"}, h("caption", {class: "unseen"}, caption),
     h("thead", {role: "rowgroup"}, h("tr", {role: "row"}, head)), h("tbody", {role: "rowgroup"}, lines)));
 }
@@ -47,7 +46,7 @@ export function table(caption, columns, rows, {keyOf} = {}) {
 /** A figure with its name; as a link where it leads somewhere. */
 export function figure(name, value, {href, note, kind = ""} = {}) {
   const inside = [h("dt", {}, name), h("dd", {}, h("b", {}, value), note && h("small", {}, note))];
-  return h("div", {class: `figure ${kind}`}, href ? h("a", {href}, h("dl", {}, inside)) : h("dl", {}, inside));
+  return h("div", {class: `figure ${kind}`}, href ? h("a", {href, "data-key": name}, h("dl", {}, inside)) : h("dl", {}, inside));
 }
 
 /** Pairs of a word and what it is, as a list of terms. */
@@ -72,7 +71,7 @@ export function command(text) {
     event.target.closest("button").lastChild.data = "Copied";
   };
   return h("div", {class: "command"}, h("code", {tabindex: "0"}, text),
-    h("button", {type: "button", class: "small", onclick: copy}, icon("copy"), "Copy"));
+    navigator.clipboard && h("button", {type: "button", class: "small", onclick: copy}, icon("copy"), "Copy"));
 }
 
 let clearing = 0;

@@ -1,6 +1,6 @@
 // The six views, what waits in each, and whether all of it is heard from.
 
-import {isOpen, signOut, whoIsSignedIn} from "./auth.js";
+import {isOpen, signInNeeded, whoIsSignedIn} from "./auth.js";
 import {deadLetters} from "./dead_letters.js";
 import {h} from "./dom.js";
 import {number, time} from "./format.js";
@@ -57,5 +57,5 @@ function tellHeard(node, problem, at) {
 function who() {
   if (isOpen()) return h("p", {class: "muted"}, "No sign-in on this machine");
   return h("p", {class: "who"}, h("span", {class: "muted"}, whoIsSignedIn() ?? "signed in"), " ",
-    h("button", {type: "button", class: "link", onclick: signOut}, "Sign out"));
+    h("button", {type: "button", class: "link", onclick: signInNeeded}, "Sign out"));
 }

@@ -7,7 +7,7 @@ import {h} from "./dom.js";
 export function signIn({problem, done}) {
   const wrong = h("p", {class: "wrong overall", role: "alert"}, problem);
   const fail = (error) => { wrong.textContent = error.message; };
-  const byIssuer = () => logIn().catch(() => fail(new Error(`${issuerName()} cannot be reached, or does not let this page ask it.`)));
+  const byIssuer = () => logIn().catch(fail);
   const pasted = (event) => {
     event.preventDefault();
     try {

@@ -33,8 +33,9 @@ function stockTable(rows) {
   ], rows, {keyOf: ({item}) => item});
 }
 
-function state({available, short}) {
+function state({available, short, threshold}) {
   if (short) return badge("rejected", `${number(short)} short`);
+  if (available && available < (threshold ?? 0)) return badge("needs", "low", "backordered");
   return available ? badge("confirmed", "in stock", "fine") : badge("backordered", "none free");
 }
 

@@ -40,12 +40,23 @@ export function askAdjustment(item, {again = () => {}, units} = {}) {
   });
 }
 
+/** Below how many available units a person wants to know. */
+export function askThreshold(item, threshold, again = () => {}) {
+  ask({
+    title: `When does ${item} run low?`,
+    text: "With fewer units available it shows under Needs you. 0: never.",
+    fields: [field({name: "threshold", label: "Threshold", type: "number", value: threshold, min: 0, inputmode: "numeric", required: true, autofocus: true})],
+    action: "Save the threshold",
+    run: (values, key) => told({item, ...values}, key, again),
+  });
+}
+
 async function told(change, key, again) {
   const {data} = await send("POST", "/inventory", change, {key});
   const became = await followed(data.change_id);
   again();
   if (became.status === "refused") throw new Problem(409, {detail: became.why ?? "the change was refused"});
-  const what = became.stock === null ? signed(became.adjust) : number(became.stock);
+  const what = change.threshold !== undefined ? `the threshold ${number(change.threshold)}` : became.stock === null ? signed(became.adjust) : number(became.stock);
   if (became.status === "applied") return `${became.item}: ${what} is applied.`;
   if (became.status === "superseded") return `${became.item}: a later count stands, so ${what} changed nothing.`;
   return `${became.item}: ${what} is stored, and will be applied as soon as Kafka brings it.`;

@@ -65,7 +65,11 @@ def up(
         bool, typer.Option("--watch", help="Restart a function when its folder changes.")
     ] = False,
     auth: Annotated[
-        bool, typer.Option("--auth", help="Ask callers for a token of `orderflow token`.")
+        bool,
+        typer.Option(
+            "--auth",
+            help="Ask for tokens: your issuer's, or `orderflow token`'s.",
+        ),
     ] = False,
     like_knative: Annotated[bool, typer.Option("--like-knative", help=LIKE_KNATIVE)] = False,
     log_format: Annotated[LogFormat, typer.Option(help="Readable lines, or JSON.")] = "people",

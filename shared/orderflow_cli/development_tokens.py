@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 from jwt.algorithms import OKPAlgorithm
 
 from orderflow.auth.caller import SCOPES
-from orderflow.config import TokenSettings, read
+from orderflow.config import ConsoleSettings, TokenSettings, read
 from orderflow.errors import ConfigurationError, MissingSetting
 from orderflow.ids import uuid7
 
@@ -132,6 +132,25 @@ class DevelopmentIssuer:
 
     def _keys(self) -> list[Path]:
         return sorted(self._folder.glob("*.pem"))  # their names begin with their time
+
+
+def issuer_in_use() -> dict[str, str] | None:
+    """Return what functions are told, if the environment says whose published keys count."""
+    try:
+        told = read(TokenSettings, "ORDERFLOW_")
+    except MissingSetting:
+        return None
+    if not told.jwt_jwks_url:
+        return None
+    return {
+        "ORDERFLOW_AUTH": "jwt",
+        "ORDERFLOW_JWT_ISSUER": told.jwt_issuer,
+        "ORDERFLOW_JWT_AUDIENCE": told.jwt_audience,
+        "ORDERFLOW_JWT_JWKS_URL": told.jwt_jwks_url,
+        "ORDERFLOW_JWT_SUBJECTS": told.jwt_subjects,
+        "ORDERFLOW_JWT_DEFAULT_SCOPES": told.jwt_default_scopes,
+        "ORDERFLOW_CONSOLE_CLIENT_ID": read(ConsoleSettings, "ORDERFLOW_").console_client_id,
+    }
 
 
 def shared_secret() -> TokenSettings | None:

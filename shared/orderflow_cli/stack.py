@@ -23,7 +23,7 @@ from knative_local.supervisor.supervisor import Progress, Supervisor
 from orderflow.config import trace_settings
 from orderflow.database.migrate import migrate
 from orderflow_cli.addresses import kafka_servers, own_database, without_password
-from orderflow_cli.development_tokens import DevelopmentIssuer, new_senders
+from orderflow_cli.development_tokens import DevelopmentIssuer, issuer_in_use, new_senders
 from orderflow_cli.postgres import server as embedded_postgres
 from orderflow_cli.progress import starting
 from orderflow_cli.project import MANIFESTS, project_folder, topics_of
@@ -40,7 +40,7 @@ OrderFlow is ready at [bold]{url}[/bold]   (Ctrl-C stops it)
        -d '{{"order_id": "12345", "item": "Laptop", "quantity": 1}}'
   curl {shown}{url}/orders
 
-The API is documented at {url}/docs.
+The console is at {url}/console, and the API is documented at {url}/docs.
 Data and logs are in {data}. For psql, and for a function run alone:
 
   export HOST=127.0.0.1 ORDERFLOW_AUTH=off ORDERFLOW_EVENTS_AUTH=off
@@ -84,9 +84,10 @@ async def open_stack(
     """Run a project during the block. `postgres` and `kafka` replace the embedded servers.
 
     With `watch` a function restarts when its folder changes, and with `auth` callers need a token
-    of `orderflow token`. KafkaSources stop `like_knative`'s, if asked to. What components print is
-    shown only if there is a `log_format`. `data` is absolute. Raises `ConfigurationError` or
-    `LocalRuntimeError` for what the user can put right.
+    of `orderflow token`, or of the issuer that the environment names. KafkaSources stop
+    `like_knative`'s, if asked to. What components print is shown only if there is a `log_format`.
+    `data` is absolute. Raises `ConfigurationError` or `LocalRuntimeError` for what the user can put
+    right.
     """
     project = project_folder(project)
     manifests = load_manifests([project / MANIFESTS])
@@ -123,8 +124,16 @@ async def open_stack(
 
 def _callers(data: Path, gateway: str) -> tuple[list[Path], dict[str, str]]:
     # What runs beside the project so that callers have tokens, and what functions are told of it.
+    if (told := issuer_in_use()) is not None:
+        return [], told
     issuer = DevelopmentIssuer(data)
     return [issuer.open()], issuer.settings(gateway)
+
+
+def _tokens_told(data: Path, *, auth: bool) -> tuple[str, str]:
+    # How to get a token, and how to show it; of an issuer in use the reader knows the former.
+    get_one = "" if issuer_in_use() else GET_ONE.format(data=data)
+    return (get_one, SHOWN) if auth else ("", "")
 
 
 def _own_urls(url: str, manifests: Manifests) -> dict[str, dict[str, str]]:
@@ -174,7 +183,7 @@ async def _serve(data: Path, console: Console, choices: dict[str, Any]) -> None:
             opening = open_stack(data, progress=progress, **choices)
             stack = await until_stopped.enter_async_context(opening)
         # Not wrapped: a line break inside a command would break the command.
-        token, shown = (GET_ONE.format(data=data), SHOWN) if choices["auth"] else ("", "")
+        token, shown = _tokens_told(data, auth=choices["auth"])
         at = stack._replace(postgres=without_password(stack.postgres))._asdict()
         banner = BANNER.format(**at, data=data, token=token, shown=shown)
         console.print(banner, soft_wrap=True, highlight=False)

@@ -3,7 +3,8 @@
 import json
 import re
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, ExitStack, closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from rich.console import Console
 from orderflow.database.connection import Connection
 from orderflow.database.migrate import migrate
 from tests.bench.history import fill
-from tests.support.browser import open_browser, open_page
+from tests.support.browser import PHONE, open_browser, open_page, too_faint
 from tests.support.dead_letters import keep, make_letter
 from tests.support.server_process import embedded_postgres
 from tests.support.shop import Shop, open_shop, reference
@@ -32,16 +33,37 @@ def browser() -> Iterator[Browser]:
         yield opened
 
 
+class Database:
+    """A server that a test can take away and give back at the same address."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._running = folder, ExitStack()
+
+    def start(self) -> str:
+        return self._running.enter_context(embedded_postgres(self._folder))
+
+    def stop(self) -> None:
+        self._running.close()
+
+
 @pytest.fixture(scope="module")
-def shop(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    server = Database(tmp_path_factory.mktemp("database"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def shop(
+    browser: Browser, database: Database, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shop]:
     """An OrderFlow that has had many orders, on a database of its own. Without a browser: none."""
-    folder = tmp_path_factory.mktemp("console")
-    with embedded_postgres(folder) as url:
-        migrate(url)
-        with closing(Connection(url, answer_timeout_s=60)) as connection:
-            fill(Console(quiet=True), connection, ORDERS)
-        with open_shop(folder / "data", postgres=url) as running:
-            yield running
+    url = database.start()
+    migrate(url)
+    with closing(Connection(url, answer_timeout_s=60)) as connection:
+        fill(Console(quiet=True), connection, ORDERS)
+    with open_shop(tmp_path_factory.mktemp("console") / "data", postgres=url) as running:
+        yield running
 
 
 def at(browser: Browser, shop: Shop, path: str, **how: Any) -> AbstractContextManager[Page]:
@@ -134,7 +156,7 @@ def test_an_order_says_why_it_waits_and_is_cancelled(browser: Browser, shop: Sho
 def test_what_has_moved_meanwhile_is_refused_in_the_dialog(browser: Browser, shop: Shop) -> None:
     order_id = shop.placed("backordered", item=reference("item"), quantity=1)
 
-    with at(browser, shop, f"/orders/{order_id}", refused=(404, 409)) as page:
+    with at(browser, shop, f"/orders/{order_id}", refused=(409,)) as page:
         press(page, "Cancel the order")
         page.route(
             "**/order/*",
@@ -206,7 +228,7 @@ def test_a_field_that_is_wrong_says_so_beside_itself(browser: Browser, shop: Sho
     item = reference("item")
     shop.stock(item, 1)
 
-    with at(browser, shop, f"/stock/{item}", refused=(404, 422)) as page:
+    with at(browser, shop, f"/stock/{item}", refused=(422,)) as page:
         press(page, "Count")
         page.get_by_label("On hand").fill("-3")
         press(page, "Save the count")
@@ -259,7 +281,7 @@ def test_what_a_filter_finds_is_sent_again_at_a_rate(browser: Browser, shop: Sho
     error, order_id = reference("error"), reference()
     ids = kept(shop, 3, error_type=error, type="orderflow.order.placed.v1", order_id=order_id)
 
-    with at(browser, shop, f"/dead-letters?error={error}", refused=(404, 422)) as page:
+    with at(browser, shop, f"/dead-letters?error={error}", refused=(422,)) as page:
         press(page, "Send all that match again")
         expect(page.get_by_role("dialog")).to_contain_text("3 letters match.")
         page.get_by_label("Letters a second").fill("0")
@@ -272,3 +294,142 @@ def test_what_a_filter_finds_is_sent_again_at_a_rate(browser: Browser, shop: Sho
     (record, *_) = shop.call("GET", "/dead-letters/redrives").json()
     assert (record["matched"], record["rate_per_s"]) == (3, 7)
     assert shop.call("GET", f"/dead-letters/{ids[0]}").json()["state"] != "kept"
+
+
+def test_now_shows_what_comes_in_while_it_comes_in(browser: Browser, shop: Shop) -> None:
+    item = reference("item")
+    shop.stock(item, 100)
+
+    with at(browser, shop, "/now") as page:
+        expect(page.locator(".chart.throughput rect.bar")).to_have_count(60)
+        expect(page.locator(".heard")).to_have_text("Live")
+        shipped = page.locator(".statuses a[href*=shipped] b").inner_text()
+        order_id = shop.placed("confirmed", item=item, quantity=1)
+        shop.patch(order_id, "shipped")
+
+        expect(page.locator(".statuses a[href*=shipped] b")).not_to_have_text(shipped)
+        expect(page.locator(".chart.latency path")).to_have_count(3)
+        page.get_by_text("As numbers").click()
+        expect(page.locator("table").first.locator("tbody tr")).to_have_count(60)
+        page.locator(".chart.throughput").hover(position={"x": 400, "y": 100})
+        expect(page.locator(".tip").first).to_contain_text("accepted")
+
+
+def test_what_needs_a_person_is_listed_each_with_its_button(browser: Browser, shop: Shop) -> None:
+    short, low, error = reference("short"), reference("low"), reference("error")
+    shop.stock(low, 3)
+    assert shop.call("POST", "/inventory", {"item": low, "threshold": 5}).status_code == 202
+    assert shop.call("POST", "/inventory", {"item": low, "adjust": -9}).status_code == 202
+    order_id = shop.placed("backordered", item=short, quantity=400)
+    kept(shop, 2, error_type=error)
+    promised = shop.placed("confirmed", item=low, quantity=2)
+    shop.stock(low, 1)
+    eventually(lambda: shop.order(promised)["waiting"]["attention"])
+
+    with at(browser, shop, "/needs-you") as page:
+        expect(row(page, error)).to_contain_text("2")
+        expect(row(page, promised)).to_contain_text("confirmed")
+        expect(row(page, low).filter(has_text="Count it")).to_be_visible()
+        row(page, short).get_by_role("button", name="Add units").click()
+        expect(page.get_by_label("Difference")).to_have_value("400")
+        press(page, "Save the difference")
+
+        expect(said(page)).to_have_text(f"{short}: +400 is applied.")
+        expect(row(page, short)).to_have_count(0)
+        row(page, error).get_by_role("button", name="Discard").click()
+        expect(page.get_by_role("dialog")).to_contain_text("2 letters match.")
+        page.get_by_role("dialog").get_by_role("button", name="Discard").click()
+        expect(row(page, error)).to_have_count(0)
+        row(page, promised).get_by_role("button", name="Cancel").click()
+        page.get_by_role("dialog").get_by_role("button", name="Cancel the order").click()
+        expect(row(page, promised)).to_have_count(0)
+    shop.await_status(order_id, "confirmed")
+
+
+def test_an_item_that_runs_low_is_watched(browser: Browser, shop: Shop) -> None:
+    item = reference("item")
+    shop.stock(item, 4)
+
+    with at(browser, shop, f"/stock/{item}") as page:
+        press(page, "Threshold")
+        page.get_by_role("dialog").get_by_label("Threshold").fill("9")
+        press(page, "Save the threshold")
+        expect(said(page)).to_have_text(f"{item}: the threshold 9 is applied.")
+        page.goto(f"{shop.url}/console#/needs-you")
+
+        expect(row(page, item)).to_contain_text("Add units")
+
+
+def test_a_pending_order_is_announced_again(browser: Browser, shop: Shop) -> None:
+    (((order_id,),)) = shop.query("SELECT order_id FROM orders WHERE status = 'pending' LIMIT 1")
+
+    with at(browser, shop, f"/orders/{order_id}") as page:
+        press(page, "Announce again")
+        page.get_by_role("dialog").get_by_role("button", name="Announce again").click()
+
+        expect(said(page)).to_have_text(f"Order {order_id} is announced again.")
+        expect(page.locator(".summary .badge")).not_to_have_text("pending")
+
+
+def test_everything_is_reached_without_a_mouse(browser: Browser, shop: Shop) -> None:
+    with at(browser, shop, "/now") as page:
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="To the content")).to_be_focused()
+        page.keyboard.press("3")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Orders")
+        page.locator("tbody a.row").first.wait_for()
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("ArrowDown")
+        expect(page.locator("tbody a.row").nth(1)).to_be_focused()
+        page.keyboard.press("/")
+        expect(page.get_by_label("Status")).to_be_focused()
+        page.keyboard.press("Tab")
+        page.keyboard.type("12")
+        page.keyboard.press("Tab")
+        expect(page.get_by_text("No order is like that")).to_be_visible()
+        expect(page.get_by_label("Placed after")).to_be_focused()
+        page.get_by_role("link", name="Dead letters").focus()
+        page.keyboard.press("?")
+        expect(page.get_by_role("dialog")).to_contain_text("the six views")
+        page.keyboard.press("Escape")
+
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(page.get_by_role("link", name="Dead letters")).to_be_focused()
+
+
+VIEWS = ["/now", "/needs-you", "/orders", "/stock", "/dead-letters", "/proof"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_view_fits_a_phone_and_can_be_read(browser: Browser, shop: Shop, scheme: str) -> None:
+    with at(browser, shop, VIEWS[0], size=PHONE, scheme=scheme) as page:
+        for view in VIEWS:
+            page.goto(f"{shop.url}/console#{view}")
+            expect(page.locator(".skeleton:visible")).to_have_count(0)
+            widths = "[document.documentElement.scrollWidth, innerWidth]"
+            wide, room = page.evaluate(widths)
+
+            assert wide <= room, view
+            assert too_faint(page) == [], view
+            expect(page.get_by_role("navigation", name="Views")).to_be_in_viewport()
+
+
+def test_an_outage_of_the_database_is_told_and_its_end_is_seen(
+    browser: Browser, shop: Shop, database: Database
+) -> None:
+    with at(browser, shop, "/orders", refused=(503, 504)) as page:
+        page.locator("tbody a.row").first.wait_for()
+        database.stop()
+        expect(page.locator(".kept .banner")).to_contain_text(
+            re.compile("(does not answer|difficulty).*Showing what was known")
+        )
+        expect(page.locator(".heard")).to_contain_text("No answer")
+        expect(page.locator("tbody a.row").first).to_be_visible()
+        page.goto(f"{shop.url}/console#/now")
+        expect(page.locator(".banner")).to_contain_text("Showing what was known")
+        database.start()
+        page.get_by_role("button", name="Try now").click()
+
+        expect(page.locator(".heard")).to_have_text("Live")
+        expect(page.get_by_role("alert")).to_have_count(0)
+        expect(page.locator(".chart.throughput rect.bar")).to_have_count(60)

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -24,6 +25,8 @@ ARGUMENTS = [
 DESKTOP, PHONE = (1280, 860), (390, 844)
 # What the browser itself prints of an answer that is no success; the page shows those.
 STATUS = "Failed to load resource: the server responded with a status of "
+
+CONTRAST = Path(__file__).with_name("contrast.js").read_text()
 
 expect.set_options(timeout=DEADLINE_MS)
 
@@ -48,6 +51,12 @@ def open_browser() -> Iterator[Browser]:
         browser.close()
 
 
+def too_faint(page: Page) -> list[str]:
+    """Texts that stand out too little from what is behind them."""
+    found: list[str] = page.evaluate(CONTRAST)
+    return found
+
+
 @contextmanager
 def open_page(
     browser: Browser,
@@ -55,7 +64,7 @@ def open_page(
     *,
     size: tuple[int, int] = DESKTOP,
     scheme: Literal["light", "dark"] = "light",
-    refused: tuple[int, ...] = (404,),
+    refused: tuple[int, ...] = (),
     calls: tuple[str, ...] = (),
 ) -> Iterator[Page]:
     """A tab of nobody's, at this address.
