@@ -10,11 +10,15 @@ from orderflow.database.connection import Connection, Json, statement
 from orderflow.database.group_commit import Batch
 from orderflow.dead_letters.letters import letter_of
 from orderflow.events.cloudevent import RawEvent
+from orderflow.events.models import EVENTS
 from orderflow.events.trigger import raw_event
 from orderflow.logs import bind_log_fields
+from orderflow.metrics.process import metrics
+from orderflow.metrics.series import OTHER
 
 KEEP_LETTERS = statement(__file__, "keep_letters.sql")
 MAX_DATA_BYTES = 1024 * 1024  # Kafka's own default limit of a record
+TYPES = {model.type for model in EVENTS}
 MAX_BATCH = 8  # of the largest letters 11 MB of JSON, which is held several times over
 
 
@@ -24,6 +28,7 @@ async def keep_dead_letter(event: RawEvent) -> None:
     letter = letter_of(event)
     bind_log_fields(event_id=letter["event_id"], type=letter["type"], reason=letter["error"])
     await keep(letter)
+    metrics().letters.add(letter["type"] if letter["type"] in TYPES else OTHER)
 
 
 def keep_letters(connection: Connection, letters: Sequence[dict[str, Any]]) -> list[None]:

@@ -73,6 +73,13 @@ class LogSettings(BaseModel, frozen=True):
     k_service: str = "orderflow"
 
 
+class BuildSettings(BaseModel, frozen=True):
+    """What runs, as its image says."""
+
+    orderflow_version: str = "dev"
+    orderflow_revision: str = "unknown"
+
+
 class DatabaseSettings(BaseModel, frozen=True):
     """Where the truth is, as `postgresql://user:password@host:port/database`.
 

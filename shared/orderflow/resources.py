@@ -10,6 +10,7 @@ from orderflow.database.worker import Worker
 from orderflow.events.outbox import Outbox
 from orderflow.http.outgoing import Outgoing
 from orderflow.http.request_body import BodyReader
+from orderflow.metrics.process import metrics
 from orderflow.server.graceful_shutdown import on_shutdown
 
 
@@ -47,6 +48,9 @@ class Resources:
         return authentication("ORDERFLOW_EVENTS_", of_events=True)
 
     def _publish(self, events: Sequence[Event]) -> None:
+        recorded = metrics().recorded
+        for event in events:
+            recorded.add(event.type)
         self.outbox.publish(events)
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from knative_local.gateway.problems import Problem
+from knative_local.gateway.routing import RouteTable
 from knative_local.manifests.loader import load_manifests
 from orderflow.config import ConsumerSettings
 from orderflow_cli.project import groups_of
@@ -67,6 +69,26 @@ def test_those_that_take_events_are_reached_by_who_delivers_them_too() -> None:
 
     assert set(selector["values"]) == EVENT_FUNCTIONS
     assert callers("event-functions") == {"knative-eventing"}
+
+
+def test_prometheus_reads_metrics_and_no_other_pod_of_its_namespace_does() -> None:
+    (selector,) = POLICIES["metrics"]["podSelector"]["matchExpressions"]
+    (rule,) = POLICIES["metrics"]["ingress"]
+    (source,) = rule["from"]
+
+    assert selector == {"key": "serving.knative.dev/service", "operator": "Exists"}
+    assert callers("metrics") == {"monitoring"}
+    assert source["podSelector"] == {"matchLabels": {"app.kubernetes.io/name": "prometheus"}}
+
+
+@pytest.mark.parametrize("path", [b"/metrics", b"/healthz", b"/readyz"])
+def test_no_route_leads_to_what_is_for_who_is_inside(path: bytes) -> None:
+    routes = RouteTable(LOADED.routes)
+
+    with pytest.raises(Problem) as refused:
+        routes.find(b"orderflow.example", b"GET", path)
+
+    assert refused.value.status == 404
 
 
 def test_no_function_has_an_address_outside_of_the_cluster() -> None:

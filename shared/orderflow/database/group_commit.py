@@ -14,6 +14,8 @@ from typing import Generic, NamedTuple, TypeVar
 
 from orderflow.database.connection import Connection, Refused
 from orderflow.errors import OrderFlowError
+from orderflow.metrics.process import metrics
+from orderflow.metrics.series import OTHER
 from orderflow.resources import worker
 from orderflow.server.admission import WaitEstimator
 from orderflow.tracing.spans import Traced, record_commit, traced_call
@@ -58,6 +60,7 @@ class Batch(Generic[I, R]):
         wait: WaitEstimator | None = None,
     ) -> None:
         self._transaction = transaction
+        self._name: str = getattr(transaction, "__name__", OTHER)
         self._limit = limit
         self._wait = wait or WaitEstimator()
         self._waiting: deque[Waiting[I, R]] = deque()
@@ -80,12 +83,18 @@ class Batch(Generic[I, R]):
         return await future
 
     async def _drain(self) -> None:
+        counted, name = metrics(), self._name
+        counted.waiting.ask[(name,)] = lambda: len(self._waiting)
         while self._waiting:
             count = min(len(self._waiting), self._limit)
             taken = [self._waiting.popleft() for _ in range(count)]
-            self._wait.begin(monotonic())
+            began_s = monotonic()
+            self._wait.begin(began_s)
             await self._commit(taken)
-            self._wait.end(monotonic())
+            ended_s = monotonic()
+            self._wait.end(ended_s)
+            counted.batch_calls.observe(count, name)
+            counted.batch_durations.observe(ended_s - began_s, name)
 
     def _give_up(self) -> None:
         now_s = monotonic()

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from orderflow.database.connection import Connection, retrying
 from orderflow.database.event import Event
+from orderflow.metrics.process import metrics
 from orderflow.server.admission import WaitEstimator
 
 R = TypeVar("R")
@@ -32,6 +33,7 @@ class Worker:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
         self._wait = WaitEstimator()
         self._waiting = 0
+        metrics().submitted.ask[()] = lambda: self._waiting
 
     def submit(self, work: Callable[[Connection], R]) -> "asyncio.Future[R]":
         """Run `work` in the thread; deadlocks and stale connections are tried again.

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import orjson
@@ -22,6 +23,7 @@ from orderflow.errors import OrderFlowError
 from orderflow.events.messages import to_kafka
 from orderflow.events.partitions import BY_KEY, Partitions
 from orderflow.logs import logger
+from orderflow.metrics.process import metrics
 from orderflow.tracing.spans import begin_send, end_send
 
 if TYPE_CHECKING:
@@ -90,18 +92,20 @@ class Outbox:
         self._deleting: asyncio.Task[None] | None = None
         self._partitions = Partitions()  # of SPREAD_BY_BATCH
         self._broker_away = False
+        metrics().in_flight.ask[()] = lambda: len(self._in_flight)
         threading.Thread(target=self._poll, name="kafka-reports", daemon=True).start()
 
     def publish(self, events: Sequence[Event]) -> None:
         """Send events, in their order; what can't be sent stays in the table for the relay."""
         waiting = {event.id: self._in_flight.setdefault(event.id, []) for event in events}
+        began_s = monotonic()
         of_batch = self._partitions.of_next_batch()
         for event in events:
             topic = event.aggregatetype
             span = begin_send(topic, event.id, event.traceparent)
-            published = partial(self._published, event, span)
+            reported = partial(self._reported, event, span, began_s)
             partition = of_batch if topic == SPREAD_BY_BATCH else BY_KEY
-            self._produce(topic, to_kafka(event), published, partition)
+            self._produce(topic, to_kafka(event), reported, partition)
         if events:
             self._loop.call_later(ACKNOWLEDGED_WITHIN_S, self._give_up, waiting)
 
@@ -195,6 +199,13 @@ class Outbox:
                 self._broker_away = True
                 self._answer(event_id, sent=False)
                 self._in_flight[event_id] = None
+
+    def _reported(
+        self, event: Event, span: "Span | None", began_s: float, error: KafkaError | None
+    ) -> None:
+        outcome = "acknowledged" if error is None else "failed"
+        metrics().acknowledgements.observe(monotonic() - began_s, outcome)
+        self._published(event, span, error)
 
     def _published(self, event: Event, span: "Span | None", error: KafkaError | None) -> None:
         if span is not None:

@@ -6,19 +6,20 @@ once, 503 is delivered again.
 
 from collections.abc import Awaitable, Callable
 from itertools import count
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orderflow.errors import InvalidInput, MalformedBody, OrderFlowError
+from orderflow.errors import InvalidInput, MalformedBody, Never, OrderFlowError
 from orderflow.events.attempts import count_failures
 from orderflow.events.cloudevent import PLAIN_RECORD, RawEvent, event_of, raw_event_of
 from orderflow.events.models import EVENTS, EventData
 from orderflow.http.handler import Handler, serve
 from orderflow.http.request import parsed
 from orderflow.logs import bind_log_fields
+from orderflow.metrics.process import metrics
 from orderflow.resources import resources
 from orderflow.text import MAX_FILTERED, sanitize_text
 from orderflow.traceparent import trace_id, traceparent_or_new
@@ -27,6 +28,9 @@ E = TypeVar("E", bound=EventData)
 
 # Of a problem's detail as JSON: a dead letter carries the first 1,024 bytes of the whole answer.
 MAX_DETAIL_BYTES = 800
+
+# What became of an event. One that failed comes again, one refused goes to the dead letters.
+Outcome = Literal["done", "ignored", "failed", "refused"]
 
 
 def event(
@@ -46,7 +50,7 @@ def event(
     def decorate(function: Callable[[E], Awaitable[None]]) -> Handler:
         ignored = count(1)
 
-        async def take(request: Request) -> None:
+        async def take(request: Request) -> Outcome:
             attributes, data, _ = await event_of(request)
             event_id, of_type = attributes["id"], attributes["type"]
             trace = trace_id(traceparent_or_new(attributes.get("traceparent")))
@@ -55,12 +59,13 @@ def event(
             if is_other and not whole_topic and of_type not in {*taken, PLAIN_RECORD}:
                 name = sanitize_text(of_type, MAX_FILTERED)
                 bind_log_fields(ignored_type=name, ignored=next(ignored))
-                return
+                return "ignored"
             attempt = function(_data_of(of_type, data, taken))
             if taken[of_type].topic is not None:  # a clock never tells the same twice
                 name, source = function.__name__, attributes["source"]
                 attempt = count_failures(attempt, name, source, event_id)
             await attempt
+            return "done"
 
         return _posted(function.__name__, take)
 
@@ -71,24 +76,29 @@ def raw_event(kept_bytes: int) -> Callable[[Callable[[RawEvent], Awaitable[None]
     """Register an async function that takes any event as it came, its data up to `kept_bytes`."""
 
     def decorate(function: Callable[[RawEvent], Awaitable[None]]) -> Handler:
-        async def take(request: Request) -> None:
+        async def take(request: Request) -> Outcome:
             await function(await raw_event_of(request, kept_bytes))
+            return "done"
 
         return _posted(function.__name__, take)
 
     return decorate
 
 
-def _posted(name: str, take: Callable[[Request], Awaitable[None]]) -> Handler:
+def _posted(name: str, take: Callable[[Request], Awaitable[Outcome]]) -> Handler:
     async def delivered(request: Request) -> Response:
+        outcome: Outcome = "failed"
         try:
-            await take(request)
+            outcome = await take(request)
         except OrderFlowError as error:
+            outcome = "refused" if isinstance(error, Never) else "failed"
             error.errors = ()  # the detail names the first of them
             error.detail = sanitize_text(error.detail, MAX_DETAIL_BYTES)
             while len(orjson.dumps(error.detail)) > MAX_DETAIL_BYTES:
                 error.detail = error.detail[: len(error.detail) * 3 // 4]
             raise
+        finally:
+            metrics().taken.add(outcome)
         return Response(status_code=204)
 
     return serve(name, ("POST",), delivered, lambda: resources().senders)

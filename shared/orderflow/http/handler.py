@@ -1,7 +1,7 @@
 """The `http` decorator: a function that answers HTTP calls through functions-framework.
 
-It adds what every such function needs: `/healthz` and `/readyz`, the method check, one place that
-turns errors into RFC 9457 problems, and one log line a call.
+It adds what every such function needs: `/healthz`, `/readyz` and `/metrics`, the method check, one
+place that turns errors into RFC 9457 problems, and one log line a call.
 """
 
 import logging
@@ -24,6 +24,9 @@ from orderflow.database.connection import Connection
 from orderflow.errors import ConfigurationError, Later, MethodNotAllowed, OrderFlowError
 from orderflow.http.path import segments_of
 from orderflow.logs import begin_log_fields, bind_log_fields, logger
+from orderflow.metrics.exposition import exposition
+from orderflow.metrics.process import metrics
+from orderflow.metrics.workers import places
 from orderflow.resources import resources
 from orderflow.server.admission import raise_open_file_limit
 from orderflow.server.application import Application
@@ -35,6 +38,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 READY_PATH = ("readyz",)
 HEALTH_PATHS = (("healthz",), READY_PATH)
+METRICS_PATH = ("metrics",)
 MAX_PATH = 256  # characters of a path in a log line
 
 _log_level: ContextVar[int] = ContextVar("log_level")
@@ -81,6 +85,8 @@ def serve(
         segments = segments_of(request)
         if segments in HEALTH_PATHS:
             return await health(ready=needs_database and segments == READY_PATH)
+        if segments == METRICS_PATH:
+            return await scraped(request, name)
         request.state.caller = await authenticate(request)
         if request.method not in methods:
             raise MethodNotAllowed(methods)
@@ -95,6 +101,7 @@ def serve(
     # socket, which all functions of a user would share.
     ControlSocketDisable.default = True
     _applications[name] = Application(answer, lifespan_of(name, check))
+    places()  # before the workers are forked
     cast(Any, functions_framework.aio).Starlette = _application
     return cast(Handler, functions_framework.aio.http(answer))
 
@@ -160,6 +167,7 @@ def replay_header(is_new: bool) -> dict[str, str]:
 
 def problem(error: OrderFlowError) -> Response:
     """Return the error as `application/problem+json` (RFC 9457)."""
+    metrics().problems.add(error.slug, str(error.status))
     content = orjson.dumps(error.problem())
     return Response(content, error.status, error.headers, "application/problem+json")
 
@@ -177,3 +185,10 @@ async def health(*, ready: bool) -> Response:
         process.has_reached_database = True
     log_as_routine()
     return json_response({"status": "ok"})
+
+
+async def scraped(request: Request, function: str) -> Response:
+    """Answer with the metrics of a function. No route leads here: it is for who is inside."""
+    text, media_type = await exposition(function, request.headers.get("accept", ""), None)
+    log_as_routine()
+    return Response(text, 200, {"Content-Type": media_type})

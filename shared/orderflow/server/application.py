@@ -7,12 +7,16 @@ call costs a fifth less.
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from time import perf_counter
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+
+from orderflow.metrics.process import metrics
+from orderflow.metrics.routes import template_of
 
 
 class Application(Starlette):
@@ -31,5 +35,12 @@ class Application(Starlette):
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
-        response = await self._handler(Request(scope, receive, send))
-        await response(scope, receive, send)
+        counted, status, began_s = metrics(), 500, perf_counter()
+        method = counted.begin_request(scope["method"])
+        try:
+            response = await self._handler(Request(scope, receive, send))
+            status = response.status_code
+            await response(scope, receive, send)
+        finally:
+            route = template_of(scope.get("segments"))
+            counted.end_request(method, route, status, perf_counter() - began_s)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from orderflow.errors import ConfigurationError
+from orderflow.metrics.exposition import shared_numbers
 from orderflow.server.graceful_shutdown import lifespan
 
 # After so long a busy event loop lets the threads of the database and of Kafka's reports have the
@@ -38,7 +39,7 @@ def lifespan_of(
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         gc.freeze()  # what a start makes stays: it is not to be looked through again
         gc.set_threshold(GARBAGE_OBJECTS)
-        async with lifespan(app):
+        async with shared_numbers(), lifespan(app):
             yield
 
     return checked
