@@ -22,7 +22,6 @@ FUNCTIONS = sorted(path.parent.name for path in ROOT.glob("functions/*/main.py")
 LEFT_OUT = {
     "function": {
         "h11": "uvicorn's parser where there is no httptools",
-        "prometheus-client": "for the metrics to come",
         "pycparser": "cffi's, where it compiles",
         "tzdata": "dateutil's, where the system has no time zones",
         "watchdog": "functions-framework's, with --debug",
