@@ -96,9 +96,13 @@ class DatabaseSettings(BaseModel, frozen=True):
 
 
 class CommandSettings(BaseModel, frozen=True):
-    """`ORDERFLOW_POSTGRES_URL`: what `--postgres` says, where no other user sees it."""
+    """`ORDERFLOW_POSTGRES_URL`: what `--postgres` says, where no other user sees it.
+
+    `ORDERFLOW_TOKEN`: the bearer token of commands that call the API.
+    """
 
     postgres_url: str | None = None
+    token: SecretStr = SecretStr("")
 
 
 class KafkaSecurity(BaseModel, frozen=True):

@@ -76,6 +76,15 @@ def kafka_security(data: Path, given: str | None) -> dict[str, str]:
     return {} if own else read(KafkaSecurity).security
 
 
+def gateway_address(data: Path, given: str | None) -> str:
+    """Return the gateway's URL; raises `ConfigurationError` if none is known."""
+    if port := _port(data, "Gateway"):
+        return given or f"http://{LOOPBACK}:{port}"
+    if given is None:
+        raise ConfigurationError(f"nothing runs in {data}: give --url, or --data of a stack")
+    return given
+
+
 def command_target(data: Path, postgres_url: str | None, gateway: str | None) -> Target:
     """Return what commands are to work on that are printed for a person."""
     port = _port(data, "Gateway")

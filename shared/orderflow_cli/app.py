@@ -13,6 +13,7 @@ from rich.console import Console
 from knative_local.child import LIKE_KNATIVE
 from knative_local.errors import LocalRuntimeError
 from knative_local.supervisor.output import LogFormat
+from orderflow.config import CommandSettings, read
 from orderflow.database import migrate as migrations
 from orderflow.database.connection import statement
 from orderflow.errors import ConfigurationError, OrderFlowError
@@ -21,6 +22,7 @@ from orderflow_cli.addresses import (
     addresses,
     command_target,
     database_address,
+    gateway_address,
     kafka_address,
     kafka_security,
     running,
@@ -32,6 +34,7 @@ from orderflow_cli.commands.dead_letters import app as dead_letters
 from orderflow_cli.commands.explain import explain_command
 from orderflow_cli.commands.retry import retry_command
 from orderflow_cli.commands.secrets import secrets_command
+from orderflow_cli.commands.top import top_command
 from orderflow_cli.database import open_database
 from orderflow_cli.demo.run import demo as run_demo
 from orderflow_cli.development_tokens import DevelopmentIssuer, shared_secret, shared_secret_token
@@ -41,6 +44,7 @@ from orderflow_cli.postgres.server import SUPERUSER
 from orderflow_cli.project import groups_of, kafka_sources, project_folder, topics_of
 from orderflow_cli.roles.grants import NO_ROLES, grant, grants_of
 from orderflow_cli.stack import serve
+from orderflow_cli.top.source import Gateway
 from orderflow_cli.topics import create_topics, lag
 
 SHOW_STATUS = statement(__file__, "status.sql")
@@ -188,6 +192,20 @@ def status(
         ((found,),) = connection.run(SHOW_STATUS)
     behind = lag(servers, groups, security=kafka_security(data, kafka))
     say_json({**orjson.loads(found), "consumer_lag": behind})
+
+
+@app.command()
+def top(
+    url: Annotated[str | None, typer.Option(metavar="URL", help="Of a gateway elsewhere.")] = None,
+    data: Data = DATA,
+    once: Annotated[bool, typer.Option("--once", help="Print it once, and end.")] = False,
+) -> None:
+    """Watch how the whole does: rates, latencies, backlogs, and what needs a person.
+
+    Where a token is asked for, ORDERFLOW_TOKEN is to be one with the scope operations.
+    """
+    token = read(CommandSettings, "ORDERFLOW_").token.get_secret_value()
+    top_command(Gateway(gateway_address(data, url), token), once=once)
 
 
 @app.command()

@@ -1,8 +1,20 @@
--- The state of the whole at a glance.
+-- The state of the whole at a glance; orders by the counters, of which an audit says if they are
+-- right.
 SELECT json_build_object(
   'orders', (
     SELECT coalesce(json_object_agg(status, n), '{}')
-    FROM (SELECT status, count(*) AS n FROM orders GROUP BY status) AS by_status
+    FROM (
+      SELECT status, sum(n)::bigint AS n
+      FROM (
+        SELECT status, n FROM order_counts
+        UNION ALL
+        SELECT enters, n FROM order_deltas WHERE enters IS NOT NULL
+        UNION ALL
+        SELECT leaves, -n FROM order_deltas WHERE leaves IS NOT NULL
+      ) AS change
+      GROUP BY status
+    ) AS by_status
+    WHERE n <> 0
   ),
   'oldest_open_order', (
     SELECT json_build_object('order_id', order_id, 'status', status, 'placed_at', placed_at)

@@ -22,7 +22,7 @@ from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.any_broker
 
-SERVICES = (*ORDERS_ALONE, "redrive")
+SERVICES = (*ORDERS_ALONE, "redrive", "overview")
 
 
 @pytest.fixture(scope="module")
@@ -232,3 +232,19 @@ def test_the_command_says_what_is_wrong(guarded: Shop, tmp_path: Path) -> None:
 
     assert "start it once with `orderflow up --auth`" in said(no_keys)
     assert "there is no scope orders:reed" in said(no_scope)
+
+
+def test_the_overview_is_for_who_runs_the_shop(guarded: Shop) -> None:
+    where = ["--once", "--data", guarded.data]
+
+    without = guarded.call("GET", "/overview")
+    reader = guarded.call("GET", "/overview", headers=bearer(token(guarded)))
+    operator = guarded.call("GET", "/overview", headers=bearer(token(guarded, "operations")))
+    told = [
+        orderflow("top", *where, ORDERFLOW_TOKEN=shown)
+        for shown in ("", token(guarded), token(guarded, "operations"))
+    ]
+
+    assert [a.status_code for a in (without, reader, operator)] == [401, 403, 200]
+    assert [done.status for done in told] == [1, 1, 0]
+    assert "set ORDERFLOW_TOKEN to a token with the scope operations" in said(told[1])

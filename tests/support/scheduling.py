@@ -12,6 +12,7 @@ SHARED_SHOPS = {
     "tests/flows/test_client.py": "second shop",
     "tests/flows/test_injection.py": "second shop",
     "tests/flows/test_lifecycle.py": "second shop",
+    "tests/flows/test_overview.py": "second shop",
     "tests/flows/test_paths.py": "second shop",
     "tests/flows/test_redrive.py": "second shop",
 }

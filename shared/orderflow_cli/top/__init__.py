@@ -1,0 +1,1 @@
+"""The overview in a terminal, for who has only ssh."""
