@@ -1,6 +1,6 @@
 -- What this function may do in the database; all else is refused.
 GRANT INSERT ON order_history TO orderflow_sweep;
-GRANT SELECT, INSERT, DELETE ON order_deltas TO orderflow_sweep;
+GRANT SELECT, DELETE ON order_deltas TO orderflow_sweep;
 GRANT SELECT, INSERT, UPDATE ON last_sweep, order_counts TO orderflow_sweep;
 GRANT SELECT, INSERT, UPDATE, DELETE ON order_minutes TO orderflow_sweep;
 GRANT SELECT ON order_lines TO orderflow_sweep;

@@ -352,6 +352,15 @@ def test_orders_that_are_deleted_are_counted_no_more(alone: Connection) -> None:
     assert counted(alone)["pending"] == 1
 
 
+def test_a_caller_s_own_table_is_not_taken_for_the_counters(alone: Connection) -> None:
+    alone.script("CREATE TEMPORARY TABLE order_deltas (LIKE order_deltas INCLUDING ALL)")
+
+    place_on(alone, item="Lamp")
+
+    assert alone.run("SELECT FROM pg_temp.order_deltas") == []
+    assert alone.run("SELECT enters, n FROM public.order_deltas") == [["pending", 1]]
+
+
 def test_a_change_that_is_no_move_is_not_counted(alone: Connection) -> None:
     place_on(alone, item="Lamp")
     fold(alone)
