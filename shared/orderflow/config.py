@@ -254,6 +254,15 @@ class TraceSettings(BaseModel, frozen=True):
         return {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, **ratio} if endpoint else {}
 
 
+class AuditSettings(BaseModel, frozen=True):
+    """`ORDERFLOW_AUDIT_TIMEOUT_S`: how long an audit that is asked for over HTTP may take.
+
+    A minute less than the function's `timeoutSeconds`, which is for the start and the answer too.
+    """
+
+    audit_timeout_s: Annotated[int, Field(ge=1, le=3_600)] = 240
+
+
 class Settings(DatabaseSettings, KafkaSettings):
     """What a function must be told. Each field is the environment variable of the same name."""
 

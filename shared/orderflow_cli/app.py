@@ -49,6 +49,8 @@ from orderflow_cli.topics import create_topics, lag
 
 SHOW_STATUS = statement(__file__, "status.sql")
 
+SOMEBODY = "command line"  # who asks for an audit and gives no name
+
 app = typer.Typer(
     help="Order processing: nothing lost, nothing oversold, nothing hanging.",
     no_args_is_help=True,
@@ -213,12 +215,18 @@ def audit(
     data: Data = DATA,
     postgres: Postgres = None,
     repair: Annotated[bool, typer.Option("--repair", help="Repair what can be repaired.")] = False,
-    by: Annotated[str | None, typer.Option(metavar="NAME", help="Who repairs.")] = None,
+    by: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Who asks, and answers for repairs.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Prove from the database, while it is in use, that all adds up; exit 1 if it does not."""
-    signature = signed(by) if repair else None
-    if not audit_command(database_address(data, postgres), by=signature, as_json=as_json):
+    """Prove from the database, while it is in use, that all adds up; exit 1 if it does not.
+
+    What is found is kept: GET /audits lists it.
+    """
+    asker = SOMEBODY if by is None and not repair else signed(by)
+    url = database_address(data, postgres)
+    if not audit_command(url, asker, repairs=repair, as_json=as_json):
         raise typer.Exit(1)
 
 

@@ -184,3 +184,21 @@ class Overview(TypedDict):
     low_items: ItemList
     last_sweep: dict[str, Any] | None
     last_audit: dict[str, Any] | None
+
+
+class ListedAudit(TypedDict):
+    """An audit in a list."""
+
+    audit_id: int
+    started_at: str
+    finished_at: str
+    asked_by: str
+    passed: bool
+    differences: int
+
+
+class Audit(ListedAudit):
+    """An audit: rows that each check looked at, and what it found with some examples."""
+
+    counted: dict[str, int]
+    checks: list[dict[str, Any]]

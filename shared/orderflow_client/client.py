@@ -9,11 +9,13 @@ from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack
 import httpx
 
 from orderflow_client.answers import (
+    Audit,
     ChangeAccepted,
     DeadLetter,
     InventoryChange,
     Item,
     Line,
+    ListedAudit,
     ListedOrder,
     Order,
     OrderAccepted,
@@ -24,7 +26,15 @@ from orderflow_client.answers import (
     Status,
     Stock,
 )
-from orderflow_client.transfer import TIMEOUT_S, Attempts, Call, get, next_page, write
+from orderflow_client.transfer import (
+    AUDIT_TIMEOUT_S,
+    TIMEOUT_S,
+    Attempts,
+    Call,
+    get,
+    next_page,
+    write,
+)
 
 A = TypeVar("A")
 Token = str | Callable[[], str]
@@ -197,6 +207,18 @@ class OrderFlow:
         """
         return self._json(Redriven, _redrive(ids, by, rate_per_s, chosen))
 
+    def run_audit(self) -> Audit:
+        """Have the audit run now, which may take minutes, and return what it found."""
+        return self._json(Audit, write("POST", "audits", body={}, timeout_s=AUDIT_TIMEOUT_S))
+
+    def audits(self) -> Iterator[ListedAudit]:
+        """Return the audits that are kept, newest first, page after page."""
+        return self._pages(ListedAudit, get("audits"))
+
+    def audit(self, audit_id: int) -> Audit:
+        """Return an audit and what each check found."""
+        return self._json(Audit, get("audits", str(audit_id)))
+
     def _json(self, of: type[A], call: Call) -> A:
         found: A = self._send(call).json()
         return found
@@ -324,6 +346,18 @@ class AsyncOrderFlow:
         `by` says who asks where there is no token that does.
         """
         return await self._json(Redriven, _redrive(ids, by, rate_per_s, chosen))
+
+    async def run_audit(self) -> Audit:
+        """Have the audit run now, which may take minutes, and return what it found."""
+        return await self._json(Audit, write("POST", "audits", body={}, timeout_s=AUDIT_TIMEOUT_S))
+
+    def audits(self) -> AsyncIterator[ListedAudit]:
+        """Return the audits that are kept, newest first, page after page."""
+        return self._pages(ListedAudit, get("audits"))
+
+    async def audit(self, audit_id: int) -> Audit:
+        """Return an audit and what each check found."""
+        return await self._json(Audit, get("audits", str(audit_id)))
 
     async def _json(self, of: type[A], call: Call) -> A:
         found: A = (await self._send(call)).json()

@@ -15,6 +15,7 @@ LONGEST_RETRY_AFTER_S = 30.0  # who is told to wait for longer decides for itsel
 # "Not now". After 408 and 429 nothing was done; after the others it may be: hence the key.
 RETRIED = frozenset({408, 429, 502, 503, 504})
 TIMEOUT_S = 15.0  # above the 10 s that a statement of the database may take
+AUDIT_TIMEOUT_S = 310.0  # above the 300 s after which a gateway gives up
 
 
 class Problem(Exception):
@@ -51,6 +52,7 @@ class Call:
     body: Mapping[str, Any] | None = None
     query: Mapping[str, Any] = field(default_factory=dict)
     idempotency_key: str = ""
+    timeout_s: float | None = None  # None: that of the client
 
     def request(self, http: httpx.Client | httpx.AsyncClient, token: str | None) -> httpx.Request:
         """Build it anew for an attempt."""
@@ -60,7 +62,12 @@ class Call:
         query = {name: value for name, value in self.query.items() if value is not None}
         params = query or None  # an empty one would drop the query that a link has
         return http.build_request(
-            self.method, self.path, json=self.body, headers=headers, params=params
+            self.method,
+            self.path,
+            json=self.body,
+            headers=headers,
+            params=params,
+            timeout=self.timeout_s or http.timeout,
         )
 
 
@@ -70,10 +77,15 @@ def get(*path: str, **query: Any) -> Call:
 
 
 def write(
-    method: str, *path: str, body: Mapping[str, Any], idempotency_key: str | None = None
+    method: str,
+    *path: str,
+    body: Mapping[str, Any],
+    idempotency_key: str | None = None,
+    timeout_s: float | None = None,
 ) -> Call:
     """Return a call that writes, under this key or one of its own."""
-    return Call(method, path_of(*path), body, idempotency_key=idempotency_key or str(uuid.uuid4()))
+    key = idempotency_key or str(uuid.uuid4())
+    return Call(method, path_of(*path), body, idempotency_key=key, timeout_s=timeout_s)
 
 
 def path_of(*segments: str) -> str:

@@ -13,10 +13,10 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
+from orderflow.audit.checks import ANSWER_TIMEOUT_S, CHECKS, audit
 from orderflow.database.connection import Connection, retrying
 from orderflow.database.migrate import migrate
 from orderflow.models import PlaceOrder
-from orderflow_cli.audit.checks import ANSWER_TIMEOUT_S, CHECKS, audit
 from orderflow_cli.progress import Advance, bar
 from tests.bench.history import fill
 from tests.support.function_calls import module_of

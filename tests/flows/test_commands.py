@@ -20,9 +20,9 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from knative_local.ports import LOOPBACK, free_port
 from knative_local.supervisor.spec import Command, program
 from knative_local.supervisor.supervisor import Supervisor
+from orderflow.audit.checks import CHECKS
 from orderflow.database.connection import Connection
 from orderflow_cli import project
-from orderflow_cli.audit.checks import CHECKS
 from orderflow_cli.stack import WITHOUT_TOKENS
 from orderflow_cli.topics import TOPICS, lag
 from tests.support.brokers import OpenBroker

@@ -8,13 +8,13 @@ from typing import Any
 import orjson
 import pytest
 
+from orderflow.audit import checks as audits
+from orderflow.audit.checks import CHECKS, Audit, audit
 from orderflow.database.connection import Connection, retrying
 from orderflow.errors import ConfigurationError
 from orderflow.models import ChangeInventory, PlaceOrder
 from orderflow.overview.counters import fold
-from orderflow_cli.audit import checks as audits
 from orderflow_cli.audit import repair as repairs
-from orderflow_cli.audit.checks import CHECKS, Audit, audit
 from orderflow_cli.audit.proof import prove
 from orderflow_cli.audit.repair import Repair, repair, signed
 from tests.support.function_calls import make_lines, make_order, module_of, own_database

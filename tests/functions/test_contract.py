@@ -137,10 +137,20 @@ async def call_dead_letters(call: Calls) -> None:
     await call("list_redrives", "redrive", "GET", "/dead-letters/redrives?limit=51")
 
 
+async def call_audits(call: Calls) -> None:
+    made = await call("run_audit", "audits", "POST", "/audits", json={})
+    await call("run_audit", "audits", "POST", "/audits", json={"all": True})
+    for audit_id in (made.json()["audit_id"], 10**15):
+        await call("get_audit", "audits", "GET", f"/audits/{audit_id}")
+    for query in ("limit=1", "limit=0"):
+        await call("list_audits", "audits", "GET", f"/audits?{query}")
+
+
 async def test_every_answer_is_as_documented_and_every_documented_one_is_given(call: Calls) -> None:
     await call_orders(call)
     await call_inventory(call)
     await call_dead_letters(call)
+    await call_audits(call)
     await call("get_overview", "overview", "GET", "/overview")
 
     assert set(ANSWERED) <= call.seen

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from orderflow.audit.checks import audit
 from orderflow.database import migrate as migrations
 from orderflow.database.connection import Connection
 from orderflow.overview.figures import read_figures
-from orderflow_cli.audit.checks import audit
 from tests.support.function_calls import reference
 
 MigrateUntil = Callable[[str], None]

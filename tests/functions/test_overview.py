@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from orderflow.audit.checks import audit
+from orderflow.audit.record import run_audit
 from orderflow.config import ConsumerSettings, settings
 from orderflow.database.connection import Connection, retrying
 from orderflow.models import ChangeInventory, PlaceOrder
@@ -20,7 +22,6 @@ from orderflow.overview.counters import fold
 from orderflow.overview.figures import MAX_COUNTED, MAX_DELTAS, STATUSES, read_figures, read_items
 from orderflow.overview.kept import Kept
 from orderflow.stock import holds
-from orderflow_cli.audit.checks import audit
 from tests.functions.test_list_orders import explained, rows_read
 from tests.support.contract import check_answer
 from tests.support.function_calls import (
@@ -183,6 +184,17 @@ async def test_without_kafka_it_answers_in_time_and_leaves_the_lag_open(
     assert (told["consumer_lag"], again["consumer_lag"]) == (None, None)
     assert time.monotonic() - started < 2 * kafka.ANSWER_WITHIN_S  # it is not asked twice
     assert told["orders"]
+
+
+async def test_the_last_audit_is_told(database: Connection) -> None:
+    run_audit(database, "someone")
+    last = run_audit(database, "schedule")
+
+    told = (await overview())["last_audit"]
+
+    assert told["audit_id"] == last.audit_id
+    assert told["passed"] is last.audit.holds
+    assert told["differences"] == sum(finding.found for finding in last.audit.findings)
 
 
 async def test_without_the_database_it_says_so() -> None:

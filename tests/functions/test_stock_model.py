@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from orderflow.audit.checks import audit
 from orderflow.database.connection import Connection, retrying
 from orderflow.errors import Conflict, InvalidInput, NotFound, OrderFlowError
 from orderflow.models import ChangeInventory, PlaceOrder
 from orderflow.orders.states import MOVES
 from orderflow.stock.holds import expire_orders
-from orderflow_cli.audit.checks import audit
 from tests.support.function_calls import module_of, reference
 
 TRACE = f"00-{'a' * 32}-{'b' * 16}-01"

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+from orderflow.audit.checks import Audit, audit
 from orderflow.database.connection import Connection, retrying
 from orderflow.errors import OrderFlowError
 from orderflow.models import ChangeInventory, PlaceOrder
 from orderflow.stock.holds import expire_orders
-from orderflow_cli.audit.checks import Audit, audit
 from orderflow_cli.audit.repair import Repair, repair
 from tests.support.function_calls import module_of, own_database, reference
 

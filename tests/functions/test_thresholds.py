@@ -5,9 +5,9 @@ from typing import Any
 import httpx
 import pytest
 
+from orderflow.audit.checks import audit
 from orderflow.database.connection import Connection
 from orderflow.overview.figures import read_items
-from orderflow_cli.audit.checks import audit
 from tests.support.contract import check_answer
 from tests.support.function_calls import (
     apply,

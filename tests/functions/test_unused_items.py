@@ -5,11 +5,11 @@ from contextlib import closing
 
 import pytest
 
+from orderflow.audit.checks import audit
 from orderflow.database.connection import Connection, retrying
 from orderflow.models import ChangeInventory, PlaceOrder
 from orderflow.stock.locking import ensure_stock_rows, locked_orders
 from orderflow.stock.unused import LOCK_REVIEWED, REMOVE_UNUSED, remove_unused
-from orderflow_cli.audit.checks import audit
 from tests.functions.test_list_orders import explained, rows_read
 from tests.support.function_calls import make_lines, make_order, module_of, own_database
 

@@ -140,10 +140,21 @@ def test_jobs_come_first_and_without_functions(overlay: str) -> None:
     jobs, rest = (rendered(f"knative/overlays/{overlay}{part}") for part in ("/jobs", ""))
 
     kinds = Counter(document["kind"] for document in jobs)
-    assert set(kinds) - {"KafkaUser"} == {"ConfigMap", "Job", "Namespace", "NetworkPolicy"}
-    assert not named(rest, "batch", "Job")
+    others = {"ConfigMap", "Namespace", "NetworkPolicy"}
+    assert set(kinds) - {"KafkaUser"} == others | {"CronJob", "Job"}
+    assert not named(rest, "batch", "Job") | named(rest, "batch", "CronJob")
     for name in ("orderflow", "orderflow-kafka"):
         assert named(jobs, "", "ConfigMap")[name] == named(rest, "", "ConfigMap")[name]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_audit_of_every_night_is_one_that_the_command_takes(overlay: str) -> None:
+    ((name, job),) = named(rendered(f"knative/overlays/{overlay}/jobs"), "batch", "CronJob").items()
+    (container,) = containers([job])
+
+    assert (name, job["spec"]["concurrencyPolicy"]) == ("audit", "Forbid")
+    assert container["args"] == ["audit", "--by", "schedule"]
+    assert container["image"].rpartition(":")[0].endswith("orderflow/operator")
 
 
 def test_the_jobs_of_a_version_have_its_name() -> None:

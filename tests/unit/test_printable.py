@@ -14,7 +14,7 @@ from rich.console import Console
 from knative_local import json_log, printable
 from knative_local.supervisor.output import for_machines, for_people
 from orderflow import logs, text
-from orderflow_cli.audit.checks import Audit, Finding
+from orderflow.audit.checks import Audit, Finding
 from orderflow_cli.audit.repair import Repair
 from orderflow_cli.audit.tables import show_audit, show_repair
 from orderflow_cli.commands.dead_letter_tables import show_letters, show_redrives

@@ -58,6 +58,28 @@ _LETTER = {
     "last_failed_at": _AT,
 }
 _OUTCOME = {"matched": 1, "skipped": 0, "cannot_be_sent": 0, "more": False, "redrive": 3}
+_LISTED_AUDIT = {
+    "audit_id": 7,
+    "started_at": _AT,
+    "finished_at": _LATER,
+    "asked_by": "schedule",
+    "passed": False,
+    "differences": 1,
+}
+_AUDIT = {
+    **_LISTED_AUDIT,
+    "counted": {"ledger": 4},
+    "checks": [
+        {
+            "name": "ledger",
+            "title": "stock is the sum of its ledger",
+            "differences": 1,
+            "examples": [{"item": "Laptop", "on_hand": 99, "on_hand_by_ledger": 100}],
+            "remedy": "orderflow audit --repair --by NAME repairs it by entries of the ledger.",
+            "remark": None,
+        }
+    ],
+}
 _PAGE = "<!doctype html>…"
 
 
@@ -194,9 +216,12 @@ EXAMPLES = {
             "short_items": {"count": 0, "items": []},
             "low_items": {"count": 0, "items": []},
             "last_sweep": {"at": _AT, "age_s": 0.1},
-            "last_audit": {"audit_id": _CHANGE_ID, "at": _AT, "passed": True, "differences": 0},
+            "last_audit": {"audit_id": 7, "at": _AT, "passed": True, "differences": 0},
         }
     ),
+    "run_audit": Example(_AUDIT, {}),
+    "list_audits": Example([_LISTED_AUDIT]),
+    "get_audit": Example(_AUDIT),
     "get_contract": Example({"openapi": "3.1.0"}),
     "get_documentation": Example(_PAGE),
     "get_console": Example(_PAGE),
@@ -216,6 +241,7 @@ PATH_EXAMPLES = {
     "item": "Laptop",
     "change_id": _CHANGE_ID,
     "letter_id": 17,
+    "audit_id": 7,
     "type": "invalid-input",
     "file": "main.js",
 }

@@ -13,6 +13,9 @@ JSON, NDJSON, HTML = "application/json", "application/x-ndjson", "text/html"
 JAVASCRIPT, CSS, SVG = "text/javascript", "text/css", "image/svg+xml"
 
 
+AuditId = Annotated[int, Field(ge=1, le=10**18 - 1)]
+
+
 class Answer(NamedTuple):
     """An answer that is no problem: its type, and by media type where it is not JSON alone."""
 
@@ -55,6 +58,7 @@ PATH_PARAMETERS: dict[str, Any] = {
     "item": Item,
     "change_id": ChangeId,
     "letter_id": LetterId,
+    "audit_id": AuditId,
     "type": Annotated[str, Field(pattern="^[a-z-]+$")],
     "file": Annotated[str, Field(pattern="^[a-z_]+[.](js|css|svg|html|json)$")],
 }

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from orderflow.contract.answers.audits import ListedAudit, OneAudit
 from orderflow.contract.answers.dead_letters import (
     ListedLetter,
     OneLetter,
@@ -216,6 +217,32 @@ OPERATIONS = (
         "Show how the whole does at this moment",
         "operations",
         (Answer(200, "The figures.", Overview),),
+    ),
+    Operation(
+        "run_audit",
+        "POST /audits",
+        "Audit now: prove that all adds up, and keep what is found",
+        "operations",
+        (Answer(201, "It is done and kept.", OneAudit, ("Location",)),),
+        (*BODY, 409),
+        body=NoFields,
+    ),
+    Operation(
+        "list_audits",
+        "GET /audits",
+        "List audits, newest first",
+        "operations",
+        (Answer(200, "A page.", list[ListedAudit], PAGED),),
+        (422,),
+        query=Page,
+    ),
+    Operation(
+        "get_audit",
+        "GET /audits/{audit_id}",
+        "Show an audit and what each check found",
+        "operations",
+        (Answer(200, "The audit.", OneAudit),),
+        (404,),
     ),
     Operation(
         "get_contract",

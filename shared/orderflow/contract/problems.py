@@ -61,7 +61,8 @@ TOLD = {
         "Send it again, over a faster line or in smaller parts.",
     ),
     "conflict": (
-        "What is stored forbids it: the id is taken by another body, or the order can't move so.",
+        "What is stored forbids it: the id is another body's, or the order can't move so; or an "
+        "audit runs already.",
         "Read what is stored; the detail says what it can become. Use a new id for a new thing.",
     ),
     "precondition-failed": (

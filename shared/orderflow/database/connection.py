@@ -4,6 +4,7 @@ pg8000 blocks, so a transaction is one plain function that runs in a thread (`wo
 """
 
 import random
+import socket
 import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -91,6 +92,7 @@ class Connection:
         self._native: native.Connection | None = None
         self._prepared: dict[str, native.PreparedStatement] = {}
         self._recorded: list[Event] | None = None  # by the transaction under way
+        self._interrupted = False
 
     def run(self, sql: str, **parameters: object) -> list[list[Any]]:
         """Run one prepared statement; without `transaction` around it, it commits by itself.
@@ -150,6 +152,16 @@ class Connection:
         elif (committed := list(events)) and self._on_commit is not None:
             self._on_commit(committed)
 
+    def interrupt(self) -> None:
+        """End what another thread runs here, and all that would follow, as if the server was away.
+
+        The server itself notices at its next look, `client_connection_check_interval`.
+        """
+        self._interrupted = True
+        if (used := self._native) is not None:
+            with suppress(OSError, AttributeError):  # closed by itself meanwhile
+                used._usock.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Drop the connection; the next use opens another."""
         broken, self._native = self._native, None
@@ -159,6 +171,8 @@ class Connection:
                 broken.close()
 
     def _open(self) -> native.Connection:
+        if self._interrupted:
+            raise DatabaseAway("this was interrupted; nothing was done")
         if self._native is None:
             arguments = connection_arguments(self._url, self._answer_timeout_s)
             try:

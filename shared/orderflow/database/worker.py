@@ -27,6 +27,7 @@ class Worker:
     def __init__(
         self, url: str, publish: Callable[[Sequence[Event]], object] | None = None
     ) -> None:
+        self._url = url
         self._loop = asyncio.get_running_loop()
         in_loop = self._loop.call_soon_threadsafe
         self._connection = Connection(url, publish and (lambda events: in_loop(publish, events)))
@@ -34,6 +35,10 @@ class Worker:
         self._wait = WaitEstimator()
         self._waiting = 0
         metrics().submitted.ask[()] = lambda: self._waiting
+
+    def connect(self, *, answer_timeout_s: float) -> Connection:
+        """Return another connection, for what takes so long that nobody may wait behind it."""
+        return Connection(self._url, answer_timeout_s=answer_timeout_s)
 
     def submit(self, work: Callable[[Connection], R]) -> "asyncio.Future[R]":
         """Run `work` in the thread; deadlocks and stale connections are tried again.

@@ -6,6 +6,7 @@ from orderflow.database.connection import Connection, statement
 from orderflow.orders.states import Status
 from orderflow.overview.histogram import percentile_ms
 
+SELECT_LAST_AUDIT = statement(__file__, "select_last_audit.sql")
 SELECT_COUNTS = statement(__file__, "select_counts.sql")
 SELECT_BACKLOG = statement(__file__, "select_backlog.sql")
 SELECT_SHORT_ITEMS = statement(__file__, "select_short_items.sql")
@@ -34,7 +35,7 @@ def read_figures(connection: Connection) -> Figures:
         "per_minute": counts["per_minute"],
         "allocation_ms": allocation_ms(latencies),
         **backlog,
-        "last_audit": None,  # none is stored yet
+        "last_audit": connection.value(SELECT_LAST_AUDIT),
     }
 
 

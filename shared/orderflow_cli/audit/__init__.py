@@ -1,1 +1,1 @@
-"""The proof, from the database, that all promises hold, and the repair of what does not."""
+"""What only a person at a terminal does with an audit: the proof of a run, and repairs."""

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from orderflow.audit.checks import Audit, audit
 from orderflow.database.connection import Connection, statement
-from orderflow_cli.audit.checks import Audit, audit
 
 COUNT_ORDERS = statement(__file__, "count_orders.sql")
 COUNT_PENDING = statement(__file__, "count_pending.sql")

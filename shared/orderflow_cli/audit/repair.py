@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from orderflow.audit.checks import CHECKS, Audit, audit
 from orderflow.database.connection import Connection, retrying, statement
 from orderflow.errors import ConfigurationError
 from orderflow.stock.moves import mark_shortages
-from orderflow_cli.audit.checks import CHECKS, Audit, audit
 
 BEGIN_REPAIR = statement(__file__, "begin_repair.sql")
 RESTORE_STOCK = statement(__file__, "restore_stock.sql")

@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from orderflow_cli.audit.checks import Audit, Finding
+from orderflow.audit.checks import Audit, Finding
 from orderflow_cli.audit.repair import Repair
 from orderflow_cli.output import cell_text
 

@@ -8,3 +8,4 @@ GRANT SELECT, INSERT ON order_deltas, redriven_letters, redrives, stock_ledger
 GRANT SELECT, INSERT, UPDATE ON stock TO orderflow_operator;
 GRANT SELECT, INSERT, UPDATE, DELETE ON backorders TO orderflow_operator;
 GRANT SELECT, INSERT ON first_answers TO orderflow_operator;
+GRANT SELECT, INSERT, DELETE ON audits TO orderflow_operator;

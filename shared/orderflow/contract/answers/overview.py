@@ -118,7 +118,7 @@ class LastSweep(TypedDict):
 class LastAudit(TypedDict):
     """The last audit, and whether all of it held."""
 
-    audit_id: str
+    audit_id: Count
     at: AwareDatetime
     passed: bool
     differences: Count

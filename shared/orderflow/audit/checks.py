@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 import orjson
 
 from orderflow.database.connection import Connection, statement
+from orderflow.errors import Conflict
 from orderflow.orders.states import MOVES, Status
 
 BEGIN_AUDIT = statement(__file__, "begin_audit.sql")
+LOCK_AUDIT = statement(__file__, "lock_audit.sql")
 
 SHOWN = 100  # rows of a check: a person reads fewer, and the count is exact anyway
 ANSWER_TIMEOUT_S = 310.0  # above the limit of a statement in begin_audit.sql
@@ -25,6 +27,12 @@ Report = Callable[[int, int], None]
 
 _REPAIR = "orderflow audit --repair --by NAME repairs it by entries of the ledger."
 _RESTORE = "No program can know what happened: compare with a backup and with the log."
+
+
+class AuditUnderWay(Conflict):
+    """Another audit runs. One takes from a second to some minutes."""
+
+    headers: Mapping[str, str] = MappingProxyType({"Retry-After": "10"})
 
 
 class Check(NamedTuple):
@@ -156,16 +164,19 @@ def audit(
     *,
     checks: Sequence[Check] = CHECKS,
     shown: int = SHOWN,
+    alone: bool = False,
 ) -> Audit:
     """Run the checks on one snapshot; `report` hears of each that is done.
 
     At most `shown` differences of a check are listed. Raises `DatabaseAway` when the database does
-    not answer.
+    not answer, and if it is to run `alone`, `AuditUnderWay` while another such one does.
     """
     started = time.perf_counter()
     findings = []
     with connection.transaction():
         connection.script(BEGIN_AUDIT)
+        if alone and connection.run(LOCK_AUDIT) != [[True]]:
+            raise AuditUnderWay("another audit is under way; wait for its outcome")
         for number, check in enumerate(checks, 1):
             findings.append(_finding(connection, check, shown))
             report(number, len(checks))

@@ -11,3 +11,5 @@ SET LOCAL max_parallel_workers_per_gather = 0;
 SET LOCAL plan_cache_mode = force_custom_plan;
 SET LOCAL work_mem = '64MB';
 SET LOCAL statement_timeout = '300s';
+-- Who asked may be gone long before the answer is there: then nobody needs it.
+SET LOCAL client_connection_check_interval = '2s';

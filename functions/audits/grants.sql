@@ -1,0 +1,5 @@
+-- What this function may do in the database; all else is refused.
+GRANT SELECT ON backorders, inventory_changes, order_counts, order_deltas, order_history,
+    order_lines, orders, stock, stock_ledger
+  TO orderflow_audits;
+GRANT SELECT, INSERT, DELETE ON audits TO orderflow_audits;
