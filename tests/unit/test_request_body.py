@@ -7,11 +7,14 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from orderflow.errors import BodyTooSlow, QueueFull
-from orderflow.http.request_body import BodyReader
+from orderflow.errors import BodyTooLarge, BodyTooSlow, QueueFull
+from orderflow.http.request_body import MAX_BODY_BYTES, BodyReader
+from orderflow.server.protocol import BODY_IS_HERE
 
 
-def request_of(chunks: Iterable[bytes], *, ends: bool = True, **headers: str) -> Request:
+def request_of(
+    chunks: Iterable[bytes], *, ends: bool = True, here: bool = False, **headers: str
+) -> Request:
     """A request whose body comes in these chunks, and then its end or nothing."""
     left = iter(chunks)
 
@@ -22,7 +25,8 @@ def request_of(chunks: Iterable[bytes], *, ends: bool = True, **headers: str) ->
         return {"type": "http.request", "body": chunk or b"", "more_body": chunk is not None}
 
     named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    return Request({"type": "http", "method": "POST", "headers": named}, receive)
+    known = {BODY_IS_HERE: True} if here else {}
+    return Request({"type": "http", "method": "POST", "headers": named, **known}, receive)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +57,12 @@ async def test_what_is_kept_takes_room_while_it_is_read() -> None:
 
     with pytest.raises(QueueFull):
         await reader.read_start(request_of([b"abc"], content_length="20000"), 11)
-    small = await reader.read_start(request_of([b"abc"], content_length="3"), 11)
+    here = await reader.read_start(request_of([b"abc"], content_length="20000", here=True), 11)
     again = await reader.read_start(request_of([b"abc"], content_length="20000"), 10)
 
-    assert small == again == (b"abc", 3)
+    assert here == again == (b"abc", 3)
+
+
+async def test_a_body_that_is_here_is_still_bounded() -> None:
+    with pytest.raises(BodyTooLarge):
+        await BodyReader().read_body(request_of([b"a" * (MAX_BODY_BYTES + 1)], here=True))

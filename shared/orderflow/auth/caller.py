@@ -45,4 +45,4 @@ ANONYMOUS = Caller("anonymous", frozenset())  # everyone, where no token is aske
 
 def caller_of(request: Request) -> Caller:
     """Return who makes a request that a function of `http` was given."""
-    return cast(Caller, request.state.caller)
+    return cast(Caller, request.scope["caller"])

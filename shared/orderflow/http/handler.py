@@ -87,7 +87,7 @@ def serve(
             return await health(ready=needs_database and segments == READY_PATH)
         if segments == METRICS_PATH:
             return await scraped(request, name)
-        request.state.caller = await authenticate(request)
+        request.scope["caller"] = await authenticate(request)
         if request.method not in methods:
             raise MethodNotAllowed(methods)
         return await handler(request)

@@ -9,7 +9,7 @@ from orderflow.errors import InvalidInput, PreconditionFailed
 from orderflow.models import IdempotencyKey, digest
 
 _IDEMPOTENCY_KEY: TypeAdapter[str] = TypeAdapter(IdempotencyKey)
-_PRECONDITIONS = ("if-match", "if-none-match", "if-unmodified-since")
+_PRECONDITIONS = {b"if-match", b"if-none-match", b"if-unmodified-since"}
 
 
 def idempotency_key_of(request: Request) -> str | None:
@@ -38,5 +38,6 @@ def refuse_preconditions(request: Request) -> None:
     Nothing here has an entity tag, so none can match, and a write that is to happen only if it does
     must not happen (RFC 9110, section 13.1). `If-Modified-Since` is of reads alone.
     """
-    if given := [name.title() for name in _PRECONDITIONS if name in request.headers]:
-        raise PreconditionFailed(f"send no {given[0]}: no write here depends on a version")
+    if given := _PRECONDITIONS.intersection(name for name, _ in request.headers.raw):
+        name = min(given).decode().title()
+        raise PreconditionFailed(f"send no {name}: no write here depends on a version")

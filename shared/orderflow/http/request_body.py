@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from starlette.requests import Request
 
 from orderflow.errors import BodyTooLarge, BodyTooSlow, QueueFull
+from orderflow.server.protocol import BODY_IS_HERE
 
 MAX_BODY_BYTES = 256 * 1024  # an order of 100 lines is about 25 KiB
-SMALL_BODY_BYTES = 16 * 1024  # of an event, which comes with its head: a timer would cost more
 MAX_READING_BYTES = 64 * 1024 * 1024  # of bodies not yet complete: an eighth of the memory there is
 BODY_WITHIN_S = 10.0  # 25 KiB/s for the largest; who is slower holds memory and is asked to go
 
@@ -28,20 +28,20 @@ class BodyReader:
         declared_bytes = _declared_bytes(request, MAX_BODY_BYTES)
         if declared_bytes > MAX_BODY_BYTES:
             raise _too_large()
+        if BODY_IS_HERE in request.scope:
+            return (await _read(request, MAX_BODY_BYTES, MAX_BODY_BYTES))[0]
         async with self.room(declared_bytes):
-            body, _ = await _read(request, MAX_BODY_BYTES, MAX_BODY_BYTES)
-        return body
+            return (await _read(request, MAX_BODY_BYTES, MAX_BODY_BYTES))[0]
 
     async def read_start(self, request: Request, kept_bytes: int) -> tuple[bytes, int]:
         """Return at most so many bytes of a body of any length, and its length.
 
         All of it is read: who has not sent a body to its end may not hear the answer. Raises
-        `BodyTooSlow` (408) or `QueueFull` (503), if it is not small.
+        `BodyTooSlow` (408) or `QueueFull` (503).
         """
-        declared_bytes = _declared_bytes(request, MAX_READING_BYTES)
-        if declared_bytes <= SMALL_BODY_BYTES:
+        if BODY_IS_HERE in request.scope:
             return await _read(request, kept_bytes)
-        async with self.room(min(kept_bytes, declared_bytes)):
+        async with self.room(min(kept_bytes, _declared_bytes(request, MAX_READING_BYTES))):
             return await _read(request, kept_bytes)
 
     @asynccontextmanager

@@ -40,12 +40,14 @@ def on_shutdown(finish: Callable[[], Awaitable[object]]) -> None:
 
 
 @asynccontextmanager
-async def lifespan(_: object) -> AsyncIterator[None]:
+async def lifespan(app: object) -> AsyncIterator[None]:
     """Await what `on_shutdown` was given when the server says that all calls are answered."""
     if stop := watch():
-        # The framework has no option for either.
+        # The framework has no option for these. The last one takes away what puts a proxy's word of
+        # a caller into the place of the caller's address, for which nobody here asks.
         stop.server.config.http_protocol_class = ProblemProtocol
         stop.server.config.timeout_keep_alive = KEEP_ALIVE_S
+        stop.server.config.loaded_app = app
     yield
     try:
         async with asyncio.timeout(FINISH_S):
