@@ -1,7 +1,8 @@
 -- The first of the items' changes not yet applied, in the order in which they came. A count is
 -- given the sum of the movements on record after its time: each stretch between two counts is
--- summed once, so that the ledger is read once, however many counts there are. A statement of its
--- own: it must see what was committed while the one before waited for the lock.
+-- summed once, so that the ledger is read once, however many counts there are. Where some of them
+-- are in an opening balance it is given none: that cannot be told any more. A statement of its own:
+-- it must see what was committed while the one before waited for the lock.
 WITH unapplied AS MATERIALIZED (
   SELECT item, position, stock, adjust, occurred_at
   FROM inventory_changes
@@ -30,6 +31,12 @@ moved AS MATERIALIZED (
       AND stock_ledger.occurred_at <= counts.until
   ) AS stretch
 )
-SELECT item, position, stock, adjust, occurred_at, coalesce(since, 0) AS moved_since
+SELECT
+  item, position, stock, adjust, occurred_at,
+  CASE WHEN NOT EXISTS (
+    SELECT FROM stock_ledger
+    WHERE stock_ledger.item = unapplied.item AND kind = 'opening'
+      AND stock_ledger.occurred_at > unapplied.occurred_at
+  ) THEN coalesce(since, 0) END AS moved_since
 FROM unapplied LEFT JOIN moved USING (position)
 ORDER BY item, position;

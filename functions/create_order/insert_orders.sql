@@ -3,6 +3,7 @@
 -- two processes that get the same orders wait for each other instead of deadlocking. Who is still
 -- pending after 3 s is announced again: at full load it takes less than one. Where a backlog lasts
 -- longer, sweep announces a bounded number at a time, and each the later the more often it did.
+-- What is in an archive is not new.
 WITH arrived AS (
   SELECT * FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS arrival (
     number integer, order_id text, idempotency_key text, fingerprint text, on_shortage text,
@@ -22,6 +23,13 @@ placed AS (
     position, order_id, idempotency_key, fingerprint, on_shortage, hold_minutes, placed_by,
     event ->> 'traceparent', now() + interval '3 seconds'
   FROM numbered
+  WHERE NOT EXISTS (
+    SELECT FROM archived_orders WHERE archived_orders.order_id = numbered.order_id
+  ) AND NOT EXISTS (
+    SELECT FROM archived_orders
+    WHERE archived_orders.idempotency_key = numbered.idempotency_key
+      AND archived_orders.placed_by = numbered.placed_by
+  )
   ORDER BY order_id, number
   ON CONFLICT DO NOTHING
   RETURNING position

@@ -1,5 +1,5 @@
--- One item with who waits for it, counted up to a limit, its newest movements, and the changes
--- refused lately.
+-- One item with who waits for it, counted up to a limit, its newest movements, the balance before
+-- the oldest, and the changes refused lately.
 SELECT to_json(row)::text FROM (
   SELECT
     item, on_hand, reserved, greatest(on_hand - reserved, 0) AS available,
@@ -15,6 +15,15 @@ SELECT to_json(row)::text FROM (
       ) AS counted
     ) AS backordered,
     (
+      SELECT json_build_object(
+        'on_hand_change', on_hand_change, 'reserved_change', reserved_change,
+        'reason', reason, 'recorded_at', recorded_at
+      )
+      FROM stock_ledger
+      WHERE stock_ledger.item = stock.item AND kind = 'opening'
+      ORDER BY entry DESC LIMIT 1
+    ) AS opening,
+    (
       SELECT coalesce(json_agg(movement), '[]') FROM (
         SELECT
           entry, kind, on_hand_change, reserved_change, order_id, change_id,
@@ -27,6 +36,7 @@ SELECT to_json(row)::text FROM (
         -- newest of all items would be read until there are enough of this one.
         WHERE (stock_ledger.item, entry) < (stock.item, CAST(:below AS bigint))
           AND stock_ledger.item >= stock.item
+          AND kind <> 'opening'
         ORDER BY stock_ledger.item DESC, entry DESC
         LIMIT CAST(:count AS bigint)
       ) AS movement

@@ -14,6 +14,7 @@ from orderflow.errors import InvalidInput, Later, OrderFlowError
 from orderflow.events.models import OrderPlaced
 from orderflow.events.trigger import event
 from orderflow.logs import bind_log_fields
+from orderflow.orders.archived import archived_orders
 from orderflow.stock.filling import fill
 from orderflow.stock.locking import Locked, LockedOrder, locked_orders
 from orderflow.stock.moves import Move, move_orders
@@ -31,7 +32,7 @@ async def process_order(placed: OrderPlaced) -> None:
 
 
 def decide_orders(connection: Connection, order_ids: Sequence[str]) -> list[OrderFlowError | None]:
-    """Decide on all of them; an order that is decided already stays so.
+    """Decide on all of them; an order that is decided already stays so, also in an archive.
 
     Those that want what is to be offered to others first are decided on once it was.
     """
@@ -43,7 +44,9 @@ def decide_orders(connection: Connection, order_ids: Sequence[str]) -> list[Orde
     if items:
         with locked_orders(connection, order_ids) as locked:
             move_orders(connection, locked, moves(locked), source=SOURCE)
-    return [refusal(order_id, locked) for order_id in order_ids]
+    unknown = [order_id for order_id in order_ids if order_id not in locked.orders]
+    decided = archived_orders(connection, unknown)
+    return [None if i in decided else refusal(i, locked) for i in order_ids]
 
 
 decide = Batch(decide_orders)

@@ -3,4 +3,3 @@ GRANT SELECT, UPDATE ON dead_letters, orders TO orderflow_redrive;
 GRANT SELECT, INSERT ON redriven_letters, redrives TO orderflow_redrive;
 GRANT SELECT, INSERT ON first_answers TO orderflow_redrive;
 GRANT SELECT, DELETE ON attempts TO orderflow_redrive;
-GRANT INSERT ON order_deltas TO orderflow_redrive;

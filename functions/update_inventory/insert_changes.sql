@@ -1,7 +1,7 @@
 -- Stores every change that is new, with its event, in one statement. A change that says it comes
 -- from the future happened now: a caller's clock must not make later counts worthless. Inserted
 -- in order of id, so that processes that get the same changes do not deadlock; positions are
--- drawn in order of arrival.
+-- drawn in order of arrival. What is in an archive is not new.
 WITH arrived AS (
   SELECT * FROM jsonb_to_recordset(CAST(:changes AS jsonb)) AS arrival (
     number integer, change_id text, item text, stock bigint, adjust bigint, threshold bigint,
@@ -23,6 +23,13 @@ recorded AS (
     position, change_id, item, stock, adjust, threshold, reason, least(occurred_at, now),
     fingerprint, idempotency_key, told_by, event ->> 'traceparent', now + interval '3 seconds'
   FROM numbered
+  WHERE NOT EXISTS (
+    SELECT FROM archived_changes WHERE archived_changes.change_id = numbered.change_id
+  ) AND NOT EXISTS (
+    SELECT FROM archived_changes
+    WHERE archived_changes.idempotency_key = numbered.idempotency_key
+      AND archived_changes.told_by = numbered.told_by
+  )
   ORDER BY change_id, number
   ON CONFLICT DO NOTHING
   RETURNING position

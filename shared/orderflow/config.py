@@ -235,6 +235,9 @@ class RetentionSettings(BaseModel, frozen=True):
     # Of changes that moved no stock. A count that came late is superseded, and may be the very
     # record of a stocktaking.
     keep_changes_days: Annotated[int, Field(ge=0, le=36_500)] = 0
+    # Only what was closed so long ago is archived: by then no event of it is under way, and whoever
+    # asks about an order of late still finds it. Without an archive it stays for ever.
+    keep_orders_days: Annotated[int, Field(ge=0, le=36_500)] = 30
 
 
 class TraceSettings(BaseModel, frozen=True):

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -28,10 +29,12 @@ from orderflow_cli.addresses import (
     running,
 )
 from orderflow_cli.audit.repair import signed
+from orderflow_cli.commands.archive import archive_command
 from orderflow_cli.commands.audit import audit_command
 from orderflow_cli.commands.contracts import contracts_command
 from orderflow_cli.commands.dead_letters import app as dead_letters
 from orderflow_cli.commands.explain import explain_command
+from orderflow_cli.commands.restore import restore_command
 from orderflow_cli.commands.retry import retry_command
 from orderflow_cli.commands.secrets import secrets_command
 from orderflow_cli.commands.top import top_command
@@ -267,6 +270,33 @@ def retry(
         raise ConfigurationError("give either the ids of orders or --attention")
     if not retry_command(database_address(data, postgres), order_ids or [], marked=attention):
         raise typer.Exit(1)
+
+
+@app.command()
+def archive(
+    before: Annotated[datetime, typer.Option(metavar="DATE", help="In UTC; of the last change.")],
+    to: Annotated[Path, typer.Option(metavar="FOLDER", file_okay=False, help="An empty one.")],
+    data: Data = DATA,
+    postgres: Postgres = None,
+) -> None:
+    """Move rejected, cancelled and shipped orders from before DATE to files, beside writers.
+
+    With them go applied inventory changes; the stock that they moved becomes an opening balance.
+    What was killed is finished by the same command again.
+    """
+    archive_command(database_address(data, postgres), before, to)
+
+
+@app.command()
+def restore(
+    folders: Annotated[
+        list[Path], typer.Option("--from", metavar="FOLDER", help="Again for each archive.")
+    ],
+    postgres: Postgres = None,
+    data: Data = DATA,
+) -> None:
+    """Read archives back into an empty, migrated database, as its owner: all of it or nothing."""
+    restore_command(database_address(data, postgres, role=SUPERUSER), folders)
 
 
 def main() -> None:

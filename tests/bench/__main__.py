@@ -9,6 +9,7 @@ from rich.console import Console
 
 from tests.bench import (
     accepting,
+    archiving,
     audit,
     auth,
     cold,
@@ -45,6 +46,7 @@ OTHERS: dict[str, Part] = {
     "auth": auth.main,
     "sizing": sizing.main,
     "audit": audit.main,
+    "archiving": archiving.main,
     "scale": scale.main,
     "quick": quick.main,
 }

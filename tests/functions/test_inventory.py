@@ -744,7 +744,7 @@ async def test_a_change_that_is_not_applied_says_why() -> None:
     )
     assert (superseded["status"], superseded["why"]) == (
         "superseded",
-        "a later count holds it already",
+        "a later count, or an archive, holds it already",
     )
 
 

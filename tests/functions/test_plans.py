@@ -23,7 +23,9 @@ STATEMENTS = sorted(
     for folder in (ROOT / "functions", *(ROOT / "shared/orderflow" / part for part in PARTS))
     for path in folder.rglob("*.sql")
     if path.name != "grants.sql"
-) + sorted((ROOT / "shared/orderflow/database").glob("*_answers.sql"))
+)
+STATEMENTS += sorted((ROOT / "shared/orderflow/database").glob("*_answers.sql"))
+STATEMENTS += sorted((ROOT / "shared/orderflow_cli/archive").glob("*.sql"))
 SWITCHES = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
 
 

@@ -19,6 +19,7 @@ FUNCTIONS = {role_of(main.parent.name): main for main in ROOT.glob("functions/*/
 ROLES = sorted(grants_of(ROOT))
 # Run by whoever prepares the database, before there are roles.
 PREPARING = {"begin_migrations.sql", "record_migration.sql"}
+PREPARING_FOLDERS = {"roles", "restore"}
 
 
 def statements(role: str) -> list[Path]:
@@ -28,7 +29,9 @@ def statements(role: str) -> list[Path]:
     else:
         commands = sorted(ROOT.glob("shared/orderflow_cli/**/*.py"))
         found = statements_of(*(place for path in commands for place in definitions(path)))
-    return sorted(p for p in found if p.name not in PREPARING and p.parent.name != "roles")
+    return sorted(
+        p for p in found if p.name not in PREPARING and p.parent.name not in PREPARING_FOLDERS
+    )
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +95,7 @@ def test_a_function_without_a_role_has_no_statement(role: str) -> None:
 def test_every_statement_has_a_role_that_runs_it() -> None:
     found = {path for role in ROLES for path in statements(role)}
     there = {*ROOT.glob("functions/*/*.sql"), *ROOT.glob("shared/**/*.sql")}
-    others = {path for path in there if path.parent.name in {"migrations", "roles"}}
+    others = {path for path in there if path.parent.name in {"migrations", *PREPARING_FOLDERS}}
     others |= {path for path in there if path.name in PREPARING | {"grants.sql"}}
 
     assert there - others == found

@@ -60,7 +60,11 @@ def items(connection: Connection) -> list[str]:
 
 
 def review_now(connection: Connection) -> None:
-    connection.script("UPDATE stock SET review_at = now() WHERE review_at IS NOT NULL")
+    connection.script("""
+      UPDATE stock SET review_at = now() WHERE item IN (
+        SELECT item FROM stock WHERE review_at IS NOT NULL FOR UPDATE SKIP LOCKED
+      )
+    """)
 
 
 def statuses(connection: Connection) -> dict[str, int]:

@@ -2,8 +2,13 @@
 
 import re
 from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
 
 from orderflow.config import RetentionSettings
+from orderflow_cli.app import app
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "infra/RETENTION.md").read_text()
@@ -25,3 +30,12 @@ def test_every_path_it_names_exists() -> None:
 
 def test_it_is_one_page() -> None:
     assert len(PAGE.splitlines()) < 120
+
+
+@pytest.mark.parametrize("line", sorted(set(re.findall(r"^orderflow ([^\n#]*)", PAGE, re.M))))
+def test_every_command_of_ours_is_one(line: str) -> None:
+    command: Any = typer.main.get_command(app)
+    name, *words = line.split()
+    options = {option for parameter in command.commands[name].params for option in parameter.opts}
+
+    assert {word for word in words if word.startswith("--")} <= options

@@ -72,21 +72,23 @@ def test_two_batches_do_the_same_as_one(
     ]
     counted_at = applied_counts[-1] if applied_counts else counted_at
     # A second batch finds the adjustments of the first one on record.
-    rest = [
-        Change(c.position, c.stock, c.adjust, c.occurred_at, c.moved_since + recorded(first, c))
-        for c in changes[cut:]
-    ]
+    rest = [c._replace(moved_since=recorded(first, c)) for c in changes[cut:]]
     second = apply_changes(on_hand + sum(d.on_hand_change for d in first), counted_at, rest)
 
     assert len(latest) >= len(applied_counts)
     assert told(first) + told(second) == told(whole)
 
 
-def recorded(first: list[Applied], change: Change) -> int:
-    return sum(
-        done.on_hand_change
-        for done in first
-        if done.change.adjust is not None and done.change.occurred_at > change.occurred_at
+def recorded(first: list[Applied], change: Change) -> int | None:
+    return (
+        None
+        if change.moved_since is None
+        else change.moved_since
+        + sum(
+            done.on_hand_change
+            for done in first
+            if done.change.adjust is not None and done.change.occurred_at > change.occurred_at
+        )
     )
 
 
@@ -165,3 +167,17 @@ def test_a_superseded_count_does_not_supersede_others() -> None:
     changes = [make_count(5, minutes=-10), make_adjustment(1, minutes=0)]
 
     assert told(apply_changes(9, at(-5), changes)) == [("superseded", 0), ("applied", 1)]
+
+
+def test_a_count_from_before_what_is_archived_is_superseded_and_a_difference_is_not() -> None:
+    changes = [
+        make_count(5, 0)._replace(moved_since=None),
+        make_adjustment(2, 0)._replace(moved_since=None),
+    ]
+
+    done = apply_changes(10, None, changes)
+
+    assert [(change.result, change.on_hand_change) for change in done] == [
+        ("superseded", 0),
+        ("applied", 2),
+    ]

@@ -1,15 +1,20 @@
 -- Reservations that went beyond what was on hand at that instant, by the running sums of the
 -- ledger: an item's entries are numbered under its lock. What a later repair says of the sums
--- before it may have been so already then. A count may find less than is reserved; that is short
--- and no fault.
+-- before it may have been so already then. What stands before an opening balance has lost its
+-- neighbours to an archive, and was proved before. A count may find less than is reserved; that is
+-- short and no fault.
 WITH named AS MATERIALIZED (
   -- Numbers sort several times faster than names.
-  SELECT item, row_number() OVER () AS number
-  FROM (SELECT DISTINCT item FROM stock_ledger) AS used
+  SELECT item, row_number() OVER () AS number, opened_at
+  FROM (
+    SELECT item, max(entry) FILTER (WHERE kind = 'opening') AS opened_at
+    FROM stock_ledger GROUP BY item
+  ) AS used
 ),
 running AS (
   SELECT
-    entry, number, reserved_change > 0 AND kind <> 'repair' AS reserves,
+    entry, number,
+    reserved_change > 0 AND kind <> 'repair' AND entry > coalesce(opened_at, 0) AS reserves,
     sum(on_hand_change - reserved_change) OVER (
       PARTITION BY number ORDER BY entry ROWS UNBOUNDED PRECEDING
     ) AS free

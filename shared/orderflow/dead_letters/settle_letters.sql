@@ -6,7 +6,10 @@ WITH done AS MATERIALIZED (
     SELECT position FROM dead_letters
     WHERE type = 'orderflow.order.placed.v1' AND state = 'kept' AND transient
       AND consumer = 'process-order'
-      AND (SELECT status FROM orders WHERE order_id = dead_letters.order_id) <> 'pending'
+      AND (
+        (SELECT status FROM orders WHERE order_id = dead_letters.order_id) <> 'pending'
+        OR EXISTS (SELECT FROM archived_orders WHERE order_id = dead_letters.order_id)
+      )
     ORDER BY last_failed_at DESC, position DESC
     LIMIT CAST(:count AS bigint)
   )

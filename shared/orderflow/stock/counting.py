@@ -15,14 +15,15 @@ Result = Literal["applied", "superseded", "refused"]
 class Change(NamedTuple):
     """A count (`stock`) or a difference (`adjust`), in units.
 
-    `moved_since` is the sum of the item's movements on record after `occurred_at`.
+    `moved_since` is the sum of the item's movements on record after `occurred_at`, None where some
+    of them are in an archive: what was on the shelf then says nothing of now.
     """
 
     position: int
     stock: int | None
     adjust: int | None
     occurred_at: datetime
-    moved_since: int = 0
+    moved_since: int | None = 0
 
 
 class Applied(NamedTuple):
@@ -56,6 +57,8 @@ def _apply(
         if on_hand + change.adjust < 0:
             return Applied(change, "refused", 0)
         return Applied(change, "applied", change.adjust)
+    if change.moved_since is None:
+        return Applied(change, "superseded", 0)
     kept = change.moved_since + sum(
         done.on_hand_change
         for done in before

@@ -4,7 +4,7 @@
 WITH looked_at AS MATERIALIZED (
   SELECT
     item,
-    on_hand > 0 OR reserved > 0 OR counted_at IS NOT NULL
+    on_hand > 0 OR reserved > 0 OR counted_at IS NOT NULL OR threshold IS NOT NULL
       OR EXISTS (SELECT FROM stock_ledger WHERE stock_ledger.item = stock.item) AS stays,
     EXISTS (SELECT FROM backorders WHERE backorders.item = stock.item)
       OR EXISTS (

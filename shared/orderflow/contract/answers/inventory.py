@@ -52,6 +52,15 @@ class Movement(TypedDict):
     recorded_at: AwareDatetime
 
 
+class Opening(TypedDict):
+    """The sum of movements that are in archives, and no entries of the ledger any more."""
+
+    on_hand_change: int
+    reserved_change: int
+    reason: str
+    recorded_at: AwareDatetime
+
+
 class RefusedChange(TypedDict):
     """A difference that would have brought on hand below zero."""
 
@@ -62,10 +71,14 @@ class RefusedChange(TypedDict):
 
 
 class OneItem(Figures):
-    """An item with who waits for it, a page of its ledger, and what was refused lately."""
+    """An item with who waits for it, a page of its ledger, and what was refused lately.
+
+    Where movements are in archives the ledger begins with the balance that they left.
+    """
 
     counted_at: AwareDatetime | None
     backordered: Backordered
+    opening: Opening | None
     ledger: list[Movement]
     refused_changes: list[RefusedChange]
 

@@ -1,0 +1,1 @@
+"""Archives: closed orders and applied changes as files, and what leaves the database with them."""

@@ -1,0 +1,1 @@
+"""Archives read back into an empty database."""
