@@ -57,7 +57,7 @@ function heroes({per_minute: minutes, allocation_ms: latency, oldest_pending: ol
     figure("Accepted a minute", number(last.accepted), {note: hour("accepted")}),
     figure("Allocated a minute", number(last.allocated), {note: hour("allocated")}),
     figure("Median wait", latency ? milliseconds(latency.p50) : "—", {note: latency ? `99 of 100 within ${milliseconds(latency.p99)}` : "none in the last 5 minutes"}),
-    figure("Oldest pending", oldest ? span(oldest.age_s) : "none", {
+    figure("Oldest pending", oldest ? (oldest.age_s < 1 ? "under 1 s" : span(oldest.age_s)) : "none", {
       href: oldest ? linkTo(["orders", oldest.order_id]) : null, kind: oldest && oldest.age_s > LATE_S ? "warn" : "",
       note: `${number(orders.pending)} pending`,
     }),

@@ -93,7 +93,7 @@ function whyItWaits({order_id: orderId, waiting}) {
     {title: "Item", cell: (item) => h("a", {href: linkTo(["stock", item.item])}, item.item)},
     {title: "Needs", numeric: true, cell: (item) => number(item.needs)},
     {title: "Free", numeric: true, cell: (item) => number(item.available)},
-    {title: "Short by", numeric: true, cell: (item) => h("b", {}, number(item.short_by))},
+    {title: "Short by", numeric: true, cell: (item) => (item.short_by ? h("b", {}, number(item.short_by)) : h("span", {class: "muted"}, "0"))},
     {title: "Ahead of it", numeric: true, cell: (item) => `${number(item.ahead)}${item.more_ahead ? "+" : ""}`},
   ], waiting.items);
   return section("Why it waits", null, h("p", {class: "lead"}, "It waits for ", waiting.for, "."), short,

@@ -1,7 +1,7 @@
 // Proof: the audit, which shows from the live database that every promise holds.
 
 import {get, pathOf, send} from "./api.js";
-import {h} from "./dom.js";
+import {h, redraw} from "./dom.js";
 import {counted, number, span, time} from "./format.js";
 import {icon} from "./icons.js";
 import {live} from "./live.js";
@@ -30,7 +30,7 @@ async function run(button, outcome, again) {
   const ticking = setInterval(() => { elapsed.textContent = span(Math.round((Date.now() - began) / 1000)); }, 1000);
   try {
     const {data} = await send("POST", "/audits", {}, {timeoutMs: TIMEOUT_MS, key: null});
-    outcome.replaceChildren(...verdict(data));
+    redraw(outcome, verdict(data));
   } catch (problem) {
     if (!("status" in problem)) throw problem;
     outcome.replaceChildren(h("p", {class: "banner", role: "alert"}, problem.sentence));
@@ -61,22 +61,24 @@ const passed = ({passed: good, differences}) => (good ? badge("good", "all prove
 /** An audit: its outcome, what was counted, and each check, those that failed first. */
 function verdict(audit) {
   const checks = [...audit.checks].sort((one, other) => other.differences - one.differences);
+  const others = Object.entries(audit.counted).filter(([name]) => !checks.some((check) => check.name === name));
   return [
     h("div", {class: `verdict ${audit.passed ? "good" : "bad"}`}, icon(audit.passed ? "proof" : "bad"), h("div", {},
       h("h2", {}, audit.passed ? "Everything is proven" : `${counted(audit.differences, "difference")} found`),
       h("p", {}, `${counted(checks.length, "check")} in ${took(audit)}, `, time(audit.finished_at), audit.asked_by && `, asked by ${audit.asked_by}`))),
-    h("ul", {class: "checks card"}, checks.map(oneCheck)),
-    section("What was counted", null, facts(Object.entries(audit.counted).map(([name, count]) => [name.replaceAll("_", " "), told(count)]))),
+    h("ul", {class: "checks card"}, checks.map((check) => oneCheck(check, audit.counted[check.name]))),
+    others.length > 0 && section("What was counted", null, facts(others.map(([name, count]) => [name.replaceAll("_", " "), told(count)]))),
   ];
 }
 
 const told = (value) => (typeof value === "number" ? number(value) : typeof value === "object" ? JSON.stringify(value) : String(value));
 
-function oneCheck({title, name, differences, examples}) {
+function oneCheck({title, name, differences, examples, remedy, remark}, looked) {
   const good = differences === 0;
   return h("li", {class: good ? "good" : "bad", "data-check": name}, icon(good ? "good" : "bad"),
-    h("span", {}, h("span", {class: "unseen"}, good ? "holds: " : "does not hold: "), title),
-    h("span", {class: "told"}, good ? "holds" : counted(differences, "difference")),
+    h("span", {}, h("span", {class: "unseen"}, good ? "holds: " : "does not hold: "), title,
+      remark && h("span", {class: "muted"}, ` · ${remark}`), !good && remedy && h("p", {class: "muted"}, remedy)),
+    h("span", {class: "told"}, good ? (looked === undefined ? "holds" : `${number(looked)} looked at`) : counted(differences, "difference")),
     !good && h("details", {open: true}, h("summary", {}, `${number(examples.length)} of them`), exampleTable(examples)));
 }
 

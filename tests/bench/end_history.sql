@@ -15,3 +15,8 @@ WHERE status = 'backordered' AND first.line = 1
 GROUP BY lines.item, position, first.item, first.quantity ORDER BY position, lines.item;
 
 SELECT setval('orders_position_seq', max(position)) FROM orders;
+
+-- The triggers that count were off meanwhile.
+TRUNCATE order_deltas;
+INSERT INTO order_counts (status, n) SELECT status, count(*) FROM orders GROUP BY status
+ON CONFLICT (status) DO UPDATE SET n = excluded.n;

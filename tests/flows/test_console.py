@@ -321,7 +321,7 @@ def test_what_needs_a_person_is_listed_each_with_its_button(browser: Browser, sh
     assert shop.call("POST", "/inventory", {"item": low, "threshold": 5}).status_code == 202
     assert shop.call("POST", "/inventory", {"item": low, "adjust": -9}).status_code == 202
     order_id = shop.placed("backordered", item=short, quantity=400)
-    kept(shop, 2, error_type=error)
+    kept(shop, 2, error_type=error, type=reference("type"))
     promised = shop.placed("confirmed", item=low, quantity=2)
     shop.stock(low, 1)
     eventually(lambda: shop.order(promised)["waiting"]["attention"])
@@ -369,6 +369,24 @@ def test_a_pending_order_is_announced_again(browser: Browser, shop: Shop) -> Non
 
         expect(said(page)).to_have_text(f"Order {order_id} is announced again.")
         expect(page.locator(".summary .badge")).not_to_have_text("pending")
+
+
+def test_the_audit_proves_and_names_what_differs(browser: Browser, shop: Shop) -> None:
+    item = reference("item")
+    shop.stock(item, 2)
+
+    with at(browser, shop, "/proof") as page:
+        press(page, "Run the audit")
+        expect(page.get_by_role("heading", name="Everything is proven")).to_be_visible()
+        assert page.locator(".checks li.good").count() > 5
+        shop.query("UPDATE stock SET on_hand = 3 WHERE item = :item", item=item)
+        press(page, "Run the audit")
+        expect(page.locator(".verdict.bad")).to_be_visible()
+        expect(page.locator(".checks li.bad").first).to_contain_text(item)
+        shop.query("UPDATE stock SET on_hand = 2 WHERE item = :item", item=item)
+        page.get_by_role("row").filter(has_text="all proven").first.get_by_role("link").click()
+
+        expect(page.get_by_role("heading", name="Everything is proven")).to_be_visible()
 
 
 def test_everything_is_reached_without_a_mouse(browser: Browser, shop: Shop) -> None:
