@@ -175,6 +175,18 @@ def test_a_role_gets_nowhere_beyond_the_tables(role: str, sql: str, url: str) ->
         assert refused.value.args[0]["C"] == DENIED
 
 
+@pytest.mark.parametrize("counting", ["placed", "moved", "deleted"])
+def test_a_role_does_not_count_orders_that_there_are_not(counting: str, url: str) -> None:
+    with connected(role_url(url, role_of("create_order"))) as connection:
+        connection.execute_simple("CREATE TEMPORARY TABLE mine (status text)")
+        with pytest.raises(native.DatabaseError) as refused:
+            connection.execute_simple(
+                f"""CREATE TRIGGER counted AFTER INSERT ON mine REFERENCING NEW TABLE AS {counting}
+                FOR EACH STATEMENT EXECUTE FUNCTION count_{counting}_orders()"""
+            )
+        assert refused.value.args[0]["C"] == DENIED
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_a_connection_that_a_pooler_made_is_as_one_of_ours(role: str, url: str) -> None:
     names = re.findall(r"^SET (\w+)", BEGIN_SESSION, re.MULTILINE)

@@ -105,7 +105,8 @@ CREATE TRIGGER orders_counted_delete AFTER DELETE ON orders
   EXECUTE FUNCTION count_deleted_orders();
 
 -- They write as their owner: whoever may change orders is counted, and nobody can count otherwise.
--- Names are looked for where the tables are, and not among what a caller may have made.
+-- Names are looked for where the tables are, and not among what a caller may have made, who may not
+-- have them run for a table of his own either.
 DO $$
 DECLARE
   counting text;
@@ -115,6 +116,7 @@ BEGIN
       'ALTER FUNCTION count_%s_orders() SECURITY DEFINER SET search_path = %I, pg_temp',
       counting, current_schema()
     );
+    EXECUTE format('REVOKE ALL ON FUNCTION count_%s_orders() FROM PUBLIC', counting);
   END LOOP;
 END $$;
 
