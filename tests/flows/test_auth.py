@@ -22,7 +22,7 @@ from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.any_broker
 
-SERVICES = (*ORDERS_ALONE, "redrive", "overview")
+SERVICES = (*ORDERS_ALONE, "audits", "redrive", "overview")
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +84,9 @@ def test_an_order_goes_all_the_way_with_tokens(guarded: Shop) -> None:
         ("GET", "/order/x"),
         ("GET", "/dead-letters"),
         ("POST", "/dead-letters/redrive"),
+        ("POST", "/order/x/retry"),
+        ("POST", "/audits"),
+        ("GET", "/audits"),
         ("POST", "/dead-letters/redriv%65"),
     ],
 )
@@ -92,6 +95,23 @@ def test_without_a_token_there_is_nothing_to_be_had(guarded: Shop, method: str, 
 
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_who_places_orders_may_not_retry_nor_audit_which_an_operator_may(guarded: Shop) -> None:
+    order_id = reference()
+    owner = bearer(token(guarded))
+    operator = bearer(token(guarded, "operations", "--subject", "oscar"))
+    body = {"order_id": order_id, "item": reference("item"), "quantity": 1}
+    assert guarded.call("POST", "/order", body, owner).status_code == 201
+
+    paths = (f"/order/{order_id}/retry", "/audits")
+    refused = [guarded.call("POST", path, {}, owner) for path in paths]
+    refused.append(guarded.call("GET", "/audits", headers=owner))
+    retried, audited = (guarded.call("POST", path, {}, operator) for path in paths)
+
+    assert [answer.status_code for answer in refused] == [403, 403, 403]
+    assert retried.status_code in {202, 409}  # 409: it was decided meanwhile
+    assert (audited.status_code, audited.json()["asked_by"]) == (201, "oscar")
 
 
 def test_a_reader_may_not_redrive_nor_place(guarded: Shop) -> None:
