@@ -1,7 +1,4 @@
-"""GET /orders and GET /order/{order_id}: pages of orders; one order and why it waits.
-
-Reads only.
-"""
+"""GET /orders, GET /order/{order_id}: pages of orders; one order and why it waits. Reads only."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -31,6 +28,7 @@ SELECT_OWN_ORDERS = statement(__file__, "select_own_orders.sql")
 SELECT_ORDERS = statement(__file__, "select_orders.sql")
 SELECT_ORDERS_BY_STATUS = statement(__file__, "select_orders_by_status.sql")
 SELECT_ORDERS_BY_ITEM = statement(__file__, "select_orders_by_item.sql")
+SELECT_ORDERS_BY_ITEM_AND_STATUS = statement(__file__, "select_orders_by_item_and_status.sql")
 SELECT_ORDERS_BY_ATTENTION = statement(__file__, "select_orders_by_attention.sql")
 
 MAX_READ = 100  # orders at once; of 100 lines with long names each they are 9 MB
@@ -48,8 +46,8 @@ async def list_orders(request: Request) -> Response:
     page, owner = page_of(request, OrderPage), caller_of(request).owner_of_orders
     if "application/x-ndjson" not in request.headers.get("accept", ""):
         return await page_response(request, partial(read_page, page, owner, position_of(page)))
-    first = partial(read_lines, page, owner, position_of(page))
     following = partial(partial, read_lines, page, owner)
+    first = following(position_of(page))
     return await stream_response(request, first, following, "application/x-ndjson")
 
 
@@ -99,9 +97,11 @@ def statement_of(page: OrderPage, owner: str | None) -> str:
         return SELECT_OWN_ORDERS
     if page.attention is not None:
         return SELECT_ORDERS_BY_ATTENTION
+    if page.status == "pending" or (page.status and page.item is None):
+        return SELECT_ORDERS_BY_STATUS
     if page.item is not None:
-        return SELECT_ORDERS_BY_ITEM
-    return SELECT_ORDERS if page.status is None else SELECT_ORDERS_BY_STATUS
+        return SELECT_ORDERS_BY_ITEM_AND_STATUS if page.status else SELECT_ORDERS_BY_ITEM
+    return SELECT_ORDERS
 
 
 def shown(order: Order) -> Order:

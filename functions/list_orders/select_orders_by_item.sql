@@ -1,5 +1,4 @@
--- A page of orders that have an item (and a status, where given), newest first, from the index of
--- lines.
+-- A page of orders that have an item, newest first, from the index of lines.
 SELECT position, shown::text
 FROM order_lines AS wanted JOIN shown_orders USING (position)
 WHERE wanted.item = :item
@@ -15,6 +14,5 @@ WHERE wanted.item = :item
   AND wanted.position > position_before(CAST(:placed_after AS timestamptz))
   AND placed_at < CAST(:placed_before AS timestamptz)
   AND placed_at > CAST(:placed_after AS timestamptz)
-  AND (CAST(:status AS text) IS NULL OR status = :status)
 ORDER BY wanted.position DESC
 LIMIT CAST(:count AS bigint);

@@ -1,7 +1,11 @@
--- A page of orders of one status, newest first, from the index on status.
+-- A page of orders of one status, newest first, from the index on status. Those of an item, too,
+-- where nobody has decided on them: pending orders are few.
 SELECT position, shown::text
 FROM shown_orders
 WHERE status = :status
+  AND (CAST(:item AS text) IS NULL OR EXISTS (
+    SELECT FROM order_lines WHERE order_lines.position = shown_orders.position AND item = :item
+  ))
   AND position < least(
     CAST(:below AS bigint), position_after(CAST(:placed_before AS timestamptz))
   )

@@ -22,6 +22,7 @@ from tests.bench import (
     quick,
     republish,
     scale,
+    simulated,
     sizing,
     through_gateway,
 )
@@ -48,6 +49,7 @@ OTHERS: dict[str, Part] = {
     "audit": audit.main,
     "archiving": archiving.main,
     "scale": scale.main,
+    "simulate": simulated.main,
     "quick": quick.main,
 }
 

@@ -1,4 +1,4 @@
--- What follows from the orders of a history: stock, and who waits for it.
+-- What follows from the orders of a history: stock, who waits for it, and how many there are.
 TRUNCATE stock, backorders;
 INSERT INTO stock (item, on_hand, reserved, counted_at)
 SELECT item, sum(on_hand_change), sum(reserved_change), '2025-12-31'

@@ -48,6 +48,11 @@ SELECT
 FROM placed, generate_series(1, CASE position % 7 WHEN 0 THEN 3 WHEN 1 THEN 2 ELSE 1 END) AS line
 ORDER BY position, line;
 
+INSERT INTO item_orders (item, status, position)
+SELECT DISTINCT item, path[cardinality(path)], position
+FROM placed JOIN order_lines USING (position) WHERE cardinality(path) > 1
+ORDER BY position;
+
 INSERT INTO order_history (position, sequence, status, cause, at)
 SELECT position, sequence, status, 'as in any shop', placed_at + sequence * interval '1 minute'
 FROM placed, unnest(path) WITH ORDINALITY AS step (status, sequence)

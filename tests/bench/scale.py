@@ -40,7 +40,7 @@ SHARE_OF_FEW, P99_MS, TIMES_PAGE_1 = 0.85, 20.0, 1.2  # what is wanted
 FILL_TIMEOUT_S = 1_200.0  # the sums over all of it at the end
 # What was accepted while measuring goes again, so that the next run finds what this one found.
 FORGET = """
-SET statement_timeout = 0; SET session_replication_role = replica;
+SET statement_timeout = 0;
 DELETE FROM outbox;
 DELETE FROM order_history WHERE position > {orders};
 DELETE FROM order_lines WHERE position > {orders};

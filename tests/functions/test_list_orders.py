@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -13,6 +13,7 @@ import pytest
 
 from orderflow.database.connection import Connection, Json
 from orderflow.orders.diagnosis.facts import SELECT_ORDER
+from orderflow.orders.states import Status
 from orderflow.stock.holds import SELECT_EXPIRED
 from orderflow.stock.locking import LOCK_ORDERS, LOCK_STOCK
 from tests.support.function_calls import (
@@ -360,6 +361,9 @@ def large(postgres: str) -> Iterator[Connection]:
           FROM generate_series(1, {MANY}) AS n;
           INSERT INTO order_lines (position, line, item, quantity)
           SELECT position, 1, 'item ' || position % 500, 1 FROM orders;
+          INSERT INTO item_orders (item, status, position)
+          SELECT item, status, position FROM orders JOIN order_lines USING (position)
+          WHERE status <> 'pending';
           UPDATE orders SET attention = 'look' WHERE position % 200 = 2;
           ANALYZE;
         """)
@@ -392,8 +396,8 @@ def at(second: int) -> datetime:
 
 PAGE = 50
 BY_NOTHING: dict[str, Any] = {}
-BY_STATUS = {"status": "pending"}
-BY_ITEM = {"item": "item 7", "status": None}
+BY_STATUS = {"status": "pending", "item": None}
+BY_ITEM = {"item": "item 7"}
 BY_BOTH = {"item": "item 7", "status": "cancelled"}
 ALWAYS = {"placed_after": "-infinity", "placed_before": "infinity"}
 EARLY = {"placed_after": "-infinity", "placed_before": at(20_000)}
@@ -407,7 +411,7 @@ WINDOW = {"placed_after": at(20_000), "placed_before": at(30_000)}
         ("SELECT_ORDERS", BY_NOTHING),
         ("SELECT_ORDERS_BY_STATUS", BY_STATUS),
         ("SELECT_ORDERS_BY_ITEM", BY_ITEM),
-        ("SELECT_ORDERS_BY_ITEM", BY_BOTH),
+        ("SELECT_ORDERS_BY_ITEM_AND_STATUS", BY_BOTH),
     ],
     ids=["all", "status", "item", "item and status"],
 )
@@ -421,6 +425,54 @@ def test_a_page_reads_as_many_rows_at_any_depth(
         plan = explained(large, sql, below=below, count=PAGE, **filters, **window)
         assert "Seq Scan" not in scans(plan), plan
         assert rows_read(plan) <= PAGE * 6 + 20, (below, plan)
+
+
+async def test_an_item_and_a_status_find_an_order_wherever_it_goes(database: Connection) -> None:
+    item, other = reference("item"), reference("item")
+    order_id = await place(lines=make_lines((item, 1), (other, 1), (item, 2)))
+    seen = []
+
+    async def look() -> None:
+        found = [s for s in get_args(Status) if ids((await get(item=item, status=s)).json())]
+        assert ids((await get(item=other, status=found[0])).json()) == [order_id]
+        seen.append(found)
+
+    await look()
+    await process(order_id)
+    await look()
+    await restock(other, 1)
+    await restock(item, 3)
+    await look()
+    await patch(order_id, "shipped")
+    await look()
+
+    assert seen == [["pending"], ["backordered"], ["confirmed"], ["shipped"]]
+    rows = database.run(
+        "SELECT item, status FROM item_orders WHERE item IN (:a, :b)", a=item, b=other
+    )
+    assert sorted(rows) == sorted([[item, "shipped"], [other, "shipped"]])
+
+
+def test_a_rare_status_of_a_common_item_costs_no_more_than_a_common_one(
+    large: Connection,
+) -> None:
+    sql = module_of("list_orders").SELECT_ORDERS_BY_ITEM_AND_STATUS
+    large.script("""
+      UPDATE order_lines SET item = 'common' WHERE position % 4 = 0 OR position < 50;
+      INSERT INTO item_orders (item, status, position)
+      SELECT item, status, position FROM orders JOIN order_lines USING (position)
+      WHERE item = 'common' AND status <> 'pending';
+      ANALYZE;
+    """)
+
+    read = {}
+    for status in ("shipped", "cancelled"):  # of 12,500 orders of the item, and of 12 old ones
+        filters = {"item": "common", "status": status, **ALWAYS}
+        rows = large.run(sql, below=2**63 - 1, count=PAGE, **filters)
+        read[len(rows)] = rows_read(explained(large, sql, below=2**63 - 1, count=PAGE, **filters))
+
+    assert read.keys() == {PAGE, 12}
+    assert read[12] <= read[PAGE] <= PAGE * 6 + 20
 
 
 def test_what_needs_a_person_is_found_without_reading_the_rest(large: Connection) -> None:
