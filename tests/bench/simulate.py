@@ -175,11 +175,17 @@ class Replica:
 
 
 def burst(
-    costs: Costs, arrivals_s: Sequence[float], *, ready_s: Sequence[float], held: int = 10_000
+    costs: Costs,
+    arrivals_s: Sequence[float],
+    *,
+    ready_s: Sequence[float],
+    held: int = 10_000,
+    since_s: float | None = None,
 ) -> Burst:
     """Let calls arrive at their times at replicas that are ready at theirs.
 
-    While none is, the gateway holds so many. A call goes to the replica where fewest wait.
+    While none is, the gateway holds so many. A call goes to the replica where fewest wait. Its
+    time counts from its arrival, or from when all were sent.
     """
     simulation, served_s = Simulation(), list[float]()
     replicas: list[Replica] = []
@@ -204,6 +210,6 @@ def burst(
     for at_s in ready_s:
         simulation.after(at_s, ready)
     for at_s in arrivals_s:
-        simulation.after(at_s, partial(arrive, at_s))
+        simulation.after(at_s, partial(arrive, at_s if since_s is None else since_s))
     simulation.run()
     return Burst(sorted(served_s), refused, simulation.now_s)

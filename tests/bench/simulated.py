@@ -29,9 +29,8 @@ from tests.bench.simulate import MAX_BATCH, Costs, burst, contention
 from tests.support.function_calls import module_of
 
 LAST_ITEM = 4_999  # so many that two batches hardly meet at one
-SMALL = 25  # orders of the small batches whose cost is measured; the large ones are full
-ROUNDS = 9  # of each; the median of so many
-BATCH = 50
+BATCH = 50  # orders, as at full load; the cost of an order is seen in full ones beside them
+ROUNDS, WARM_UP = 15, 3  # of each, by turns; the median of so many
 PLACED = 200 * BATCH  # of a measured point: some seconds of work
 SHARES = 0.0, 0.01, 1.0  # of the orders that want the hot item
 REPLICAS = 1, 2, 4, 8
@@ -94,18 +93,16 @@ def decide(connection: Connection, order_ids: Sequence[str]) -> float:
 
 def deciding_costs(connection: Connection) -> Costs:
     """Return what a batch of process_order costs, from batches of two sizes and two kinds."""
-
-    def median_s(share: float, orders: int) -> float:
-        ids = placed(connection, share, orders * ROUNDS)
-        turns = [decide(connection, ids[n : n + orders]) for n in range(0, len(ids), orders)]
-        return statistics.median(turns)
-
-    median_s(1.0, SMALL)
-    hot_s, full_s, spread_s = median_s(1.0, SMALL), median_s(1.0, MAX_BATCH), median_s(0.0, SMALL)
-    order_s = (full_s - hot_s) / (MAX_BATCH - SMALL)
-    item_s = max(0.0, (spread_s - hot_s) / (SMALL - 1))
+    kinds = {"hot": (1.0, BATCH), "full": (1.0, MAX_BATCH), "spread": (0.0, BATCH)}
+    took: dict[str, list[float]] = {name: [] for name in kinds}
+    for _ in range(WARM_UP + ROUNDS):
+        for name, (share, orders) in kinds.items():
+            took[name].append(decide(connection, placed(connection, share, orders)))
+    hot_s, full_s, spread_s = (statistics.median(of[WARM_UP:]) for of in took.values())
+    order_s = max(0.0, full_s - hot_s) / (MAX_BATCH - BATCH)
+    item_s = max(0.0, spread_s - hot_s) / (BATCH - 1)
     flush_s = flush_time_s(connection)
-    return Costs(max(0.0, hot_s - SMALL * order_s - item_s - flush_s), order_s, item_s, flush_s)
+    return Costs(max(0.0, hot_s - BATCH * order_s - item_s - flush_s), order_s, item_s, flush_s)
 
 
 def flush_time_s(connection: Connection) -> float:
@@ -158,13 +155,23 @@ def decided_per_s(replicas: int, batches: Iterator[Sequence[str]]) -> float:
 
 
 def crowd_points(url: str, costs: Costs) -> Points:
-    """Return what becomes of crowds that come at one instant, as `overload` measures it."""
+    """Return what becomes of crowds that come at one instant, as `overload` measures it.
+
+    They are read one after the other: how long that takes is when the last of those who were
+    refused at once had heard of it.
+    """
     tallies = uvloop.run(crowds(urlsplit(url).port or 80))
     points: Points = {}
+    largest = max(TIMES)
+    refused_s = [
+        tally.percentile("503", 99) for tally in tallies[largest] if "503" in tally.seconds
+    ]
+    read_s = statistics.median(refused_s or [0.0]) / (largest * MAX_WAITING)
     for times in TIMES:
         turns = sorted(tallies[times], key=lambda tally: tally.percentile("201", 99))
         found, crowd = turns[len(turns) // 2], times * MAX_WAITING
-        said = burst(costs, [0.0] * crowd, ready_s=[0.0])
+        arrivals_s = [number * read_s for number in range(crowd)]
+        said = burst(costs, arrivals_s, ready_s=[0.0], since_s=0.0)
         name = f"{crowd:,} callers at one instant"
         points[f"{name}: served"] = found.outcomes["201"], len(said.served_s)
         for percent in (50, 99):
