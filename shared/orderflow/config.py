@@ -66,21 +66,25 @@ def _long_enough(secret: SecretStr) -> SecretStr:
     return secret
 
 
-class LogSettings(BaseModel, frozen=True):
+class Read(BaseModel, frozen=True, defer_build=True):
+    """What is read together. Built on first use: a function needs few, and waits for none else."""
+
+
+class LogSettings(Read, frozen=True):
     """How to log. K_SERVICE is the running service's name, which Knative sets."""
 
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     k_service: str = "orderflow"
 
 
-class BuildSettings(BaseModel, frozen=True):
+class BuildSettings(Read, frozen=True):
     """What runs, as its image says."""
 
     orderflow_version: str = "dev"
     orderflow_revision: str = "unknown"
 
 
-class DatabaseSettings(BaseModel, frozen=True):
+class DatabaseSettings(Read, frozen=True):
     """Where the truth is, as `postgresql://user:password@host:port/database`.
 
     With `?sslmode=verify-full` its certificate has to name the host and to be signed by who is in
@@ -95,7 +99,7 @@ class DatabaseSettings(BaseModel, frozen=True):
     ]
 
 
-class CommandSettings(BaseModel, frozen=True):
+class CommandSettings(Read, frozen=True):
     """`ORDERFLOW_POSTGRES_URL`: what `--postgres` says, where no other user sees it.
 
     `ORDERFLOW_TOKEN`: the bearer token of commands that call the API.
@@ -105,7 +109,7 @@ class CommandSettings(BaseModel, frozen=True):
     token: SecretStr = SecretStr("")
 
 
-class KafkaSecurity(BaseModel, frozen=True):
+class KafkaSecurity(Read, frozen=True):
     """How Kafka is talked to, in its own words. With SASL it asks who this is.
 
     With SSL its certificate has to name the host and to be signed by who is in the file
@@ -146,7 +150,7 @@ class KafkaSettings(KafkaSecurity):
     kafka_bootstrap_servers: str = Field(min_length=1)
 
 
-class ConsumerSettings(BaseModel, frozen=True):
+class ConsumerSettings(Read, frozen=True):
     """`ORDERFLOW_CONSUMER_GROUPS`: whose lag an overview shows, as `GROUP=TOPIC[,TOPIC] ...`.
 
     If not set, those of the KafkaSources in `infra/knative/base`.
@@ -163,14 +167,14 @@ class ConsumerSettings(BaseModel, frozen=True):
         return {group: tuple(topics.split(",")) for group, _, topics in told}
 
 
-class ListenSettings(BaseModel, frozen=True):
+class ListenSettings(Read, frozen=True):
     """Where functions-framework listens; the other one Kubernetes sets in every pod."""
 
     host: str = "0.0.0.0"  # noqa: S104 (what functions-framework does if it is not told)
     kubernetes_service_host: str = ""
 
 
-class AuthSettings(BaseModel, frozen=True):
+class AuthSettings(Read, frozen=True):
     """How callers are known; `ORDERFLOW_AUTH`, and for events `ORDERFLOW_EVENTS_AUTH`.
 
     By tokens, not at all (on this machine only), or, for events, by what the network lets through.
@@ -179,7 +183,7 @@ class AuthSettings(BaseModel, frozen=True):
     auth: Literal["jwt", "off", "network"] = "jwt"
 
 
-class TokenSettings(BaseModel, frozen=True):
+class TokenSettings(Read, frozen=True):
     """Whose tokens count, as `infra/AUTH.md` explains; variables begin as those of `AuthSettings`.
 
     Either `jwt_jwks_url`, where the issuer publishes its keys, or `jwt_secret`, shared with it.
@@ -195,7 +199,7 @@ class TokenSettings(BaseModel, frozen=True):
     jwt_default_scopes: str = ""
 
 
-class ConsoleSettings(BaseModel, frozen=True):
+class ConsoleSettings(Read, frozen=True):
     """What the console's page is told, so that it gets a token that the other functions take.
 
     With `console_client_id`, and a `jwt_issuer` that is a URL, by OpenID Connect.
@@ -207,7 +211,7 @@ class ConsoleSettings(BaseModel, frozen=True):
     console_client_id: str = ""
 
 
-class RateSettings(BaseModel, frozen=True):
+class RateSettings(Read, frozen=True):
     """`ORDERFLOW_RATE_PER_S`: how many calls each subject may make, to each replica; 0 is no limit.
 
     A quarter of what a replica can take. Replicas don't tell each other: what all of them together
@@ -217,7 +221,7 @@ class RateSettings(BaseModel, frozen=True):
     rate_per_s: Annotated[int, Field(ge=0, le=1_000_000)] = 500
 
 
-class RetentionSettings(BaseModel, frozen=True):
+class RetentionSettings(Read, frozen=True):
     """`ORDERFLOW_KEEP_..._DAYS`: how long what is over is kept; 0, where it may be, is for ever.
 
     `infra/RETENTION.md` has the whole table. Nothing that a shop may have to keep by law goes by
@@ -240,7 +244,7 @@ class RetentionSettings(BaseModel, frozen=True):
     keep_orders_days: Annotated[int, Field(ge=0, le=36_500)] = 30
 
 
-class TraceSettings(BaseModel, frozen=True):
+class TraceSettings(Read, frozen=True):
     """Where OpenTelemetry's traces go, and what part of those that no caller has decided on.
 
     The SDK reads these and its other variables by itself; of a bad value it would not tell.
@@ -257,7 +261,7 @@ class TraceSettings(BaseModel, frozen=True):
         return {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, **ratio} if endpoint else {}
 
 
-class AuditSettings(BaseModel, frozen=True):
+class AuditSettings(Read, frozen=True):
     """`ORDERFLOW_AUDIT_TIMEOUT_S`: how long an audit that is asked for over HTTP may take.
 
     A minute less than the function's `timeoutSeconds`, which is for the start and the answer too.

@@ -103,6 +103,7 @@ def start(name: str, folder: Path) -> Start:
     argv = [program("functions-framework"), "--asgi", "--target", name]
     argv += ["--source", str(folder / "main.py")]
     told = {"HOST": LOOPBACK, "PORT": str(port), "LOG_LEVEL": "warning"}
+    told["PYTHONPATH"] = str(HERE / "as_in_an_image")
     began = time.perf_counter()
     running = subprocess.Popen(argv, env=os.environ | told, cwd=ROOT, stdout=subprocess.DEVNULL)
     try:

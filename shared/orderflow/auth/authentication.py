@@ -4,17 +4,19 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
 from orderflow.auth.caller import ANONYMOUS, LOCAL, SCOPES, Caller
-from orderflow.auth.keys import Keys, PublishedKeys, SecretKey
 from orderflow.auth.loopback import local_caller, require_loopback
 from orderflow.auth.rate_limit import RateLimiter
-from orderflow.auth.tokens import TokenVerifier, Verified
 from orderflow.config import AuthSettings, RateSettings, TokenSettings, read
 from orderflow.errors import BadRequest, ConfigurationError, MissingSetting, Unauthorized
 from orderflow.logs import bind_log_fields, logger
+
+if TYPE_CHECKING:
+    from orderflow.auth.tokens import TokenVerifier, Verified
 
 MAX_REMEMBERED = 10_000  # tokens, some 5 MB; beyond it the one not seen for longest is forgotten
 
@@ -40,8 +42,12 @@ def authentication(prefix: str, *, of_events: bool = False) -> Authentication:
     return BearerTokens(token_verifier(prefix), RateLimiter(per_s) if per_s else None)
 
 
-def token_verifier(prefix: str) -> TokenVerifier:
+def token_verifier(prefix: str) -> "TokenVerifier":
     """Return the verifier that the settings of this prefix describe."""
+    # Not before it is needed: PyJWT's cryptography is a tenth of a cold start.
+    from orderflow.auth.keys import Keys, PublishedKeys, SecretKey  # noqa: PLC0415
+    from orderflow.auth.tokens import TokenVerifier  # noqa: PLC0415
+
     try:
         told = read(TokenSettings, prefix)
     except MissingSetting as error:
@@ -69,7 +75,7 @@ class BearerTokens:
 
     def __init__(
         self,
-        verifier: TokenVerifier,
+        verifier: "TokenVerifier",
         limiter: RateLimiter | None = None,
         *,
         max_remembered: int = MAX_REMEMBERED,

@@ -1,4 +1,4 @@
--- The orders of an item by their status: what is rare among them is found as fast as what is common.
+-- The orders of an item by their status: a rare one is found among them as fast as a common one.
 
 -- It reads all orders with their lines, once; meanwhile nobody moves one.
 SET LOCAL statement_timeout = '10min';
