@@ -1,5 +1,5 @@
 -- A page of orders of one status, newest first, from the index on status. Those of an item, too,
--- where nobody has decided on them: pending orders are few.
+-- where nobody has decided on them: pending orders are few. IS TRUE keeps the index on times out.
 SELECT position, shown::text
 FROM shown_orders
 WHERE status = :status
@@ -10,7 +10,9 @@ WHERE status = :status
     CAST(:below AS bigint), position_after(CAST(:placed_before AS timestamptz))
   )
   AND position > position_before(CAST(:placed_after AS timestamptz))
-  AND placed_at < CAST(:placed_before AS timestamptz)
-  AND placed_at > CAST(:placed_after AS timestamptz)
+  AND (
+    placed_at < CAST(:placed_before AS timestamptz)
+    AND placed_at > CAST(:placed_after AS timestamptz)
+  ) IS TRUE
 ORDER BY position DESC
 LIMIT CAST(:count AS bigint);

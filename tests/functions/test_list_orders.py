@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 import httpx
 import orjson
 import pytest
+from pg8000.native import to_statement
 
 from orderflow.database.connection import Connection, Json
 from orderflow.orders.diagnosis.facts import SELECT_ORDER
@@ -473,6 +474,29 @@ def test_a_rare_status_of_a_common_item_costs_no_more_than_a_common_one(
 
     assert read.keys() == {PAGE, 12}
     assert read[12] <= read[PAGE] <= PAGE * 6 + 20
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["SELECT_ORDERS", "SELECT_ORDERS_BY_STATUS", "SELECT_ORDERS_BY_ITEM",
+     "SELECT_ORDERS_BY_ITEM_AND_STATUS"],
+)  # fmt: skip
+def test_at_a_hundred_times_as_many_a_page_is_still_read_in_order(
+    large: Connection, name: str
+) -> None:
+    sql, _ = to_statement(getattr(module_of("list_orders"), name))
+    more = "UPDATE pg_class SET reltuples = reltuples * 100"
+    large.run("BEGIN")
+    large.run(f"{more} WHERE relname IN ('orders', 'order_lines', 'item_orders')")
+    assert large._native is not None
+    rows = large._native.execute_simple(f"EXPLAIN (GENERIC_PLAN) {sql}").rows
+    large.run("ROLLBACK")
+
+    plan = "\n".join(line for (line,) in rows)
+
+    # Either would look at whatever matches, to show the first few.
+    assert "Bitmap" not in plan, plan
+    assert "Sort Key: orders" not in plan, plan
 
 
 def test_what_needs_a_person_is_found_without_reading_the_rest(large: Connection) -> None:

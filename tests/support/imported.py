@@ -63,10 +63,12 @@ def load_function(name: str) -> None:
     from functions_framework.aio import create_asgi_app
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
+    from orderflow.auth import tokens  # where callers are asked for them
     from orderflow.tracing import sdk  # where traces are exported
 
     assert OTLPSpanExporter()  # which imports what it exports with
     assert sdk
+    assert tokens
     if not name:
         return
     app = create_asgi_app(name, f"functions/{name}/main.py")  # type: ignore[no-untyped-call]

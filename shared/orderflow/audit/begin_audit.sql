@@ -5,6 +5,7 @@ SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
 SET LOCAL enable_seqscan = on;
 SET LOCAL enable_hashjoin = on;
 SET LOCAL enable_mergejoin = on;
+SET LOCAL enable_bitmapscan = on;
 -- A row in the order of an index is a page read: tables are read from end to end and sorted.
 SET LOCAL random_page_cost = 20;
 SET LOCAL max_parallel_workers_per_gather = 0;

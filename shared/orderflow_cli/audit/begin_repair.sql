@@ -3,5 +3,6 @@
 SET LOCAL enable_seqscan = on;
 SET LOCAL enable_hashjoin = on;
 SET LOCAL enable_mergejoin = on;
+SET LOCAL enable_bitmapscan = on;
 SET LOCAL plan_cache_mode = force_custom_plan;
 SET LOCAL statement_timeout = '60s';
