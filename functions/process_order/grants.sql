@@ -6,4 +6,3 @@ GRANT SELECT, INSERT ON stock_ledger TO orderflow_process_order;
 GRANT SELECT, INSERT, UPDATE ON attempts, stock TO orderflow_process_order;
 GRANT SELECT, INSERT, DELETE ON outbox TO orderflow_process_order;
 GRANT SELECT, INSERT, UPDATE, DELETE ON backorders TO orderflow_process_order;
-GRANT SELECT, INSERT, DELETE ON item_orders TO orderflow_process_order;

@@ -1,5 +1,4 @@
 -- What this function may do in the database; all else is refused.
-GRANT INSERT ON order_deltas TO orderflow_redrive;
 GRANT SELECT, UPDATE ON dead_letters, orders TO orderflow_redrive;
 GRANT SELECT, INSERT ON redriven_letters, redrives TO orderflow_redrive;
 GRANT SELECT, INSERT ON first_answers TO orderflow_redrive;

@@ -10,4 +10,3 @@ GRANT SELECT, INSERT, DELETE ON backorders TO orderflow_sweep;
 GRANT SELECT, UPDATE, DELETE ON dead_letters, first_answers, inventory_changes, redrives
   TO orderflow_sweep;
 GRANT SELECT, INSERT, UPDATE, DELETE ON attempts, stock, outbox TO orderflow_sweep;
-GRANT SELECT, INSERT, DELETE ON item_orders TO orderflow_sweep;

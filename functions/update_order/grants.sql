@@ -6,4 +6,3 @@ GRANT SELECT, INSERT ON stock_ledger TO orderflow_update_order;
 GRANT SELECT, INSERT, DELETE ON backorders, outbox TO orderflow_update_order;
 GRANT SELECT, INSERT, UPDATE ON stock TO orderflow_update_order;
 GRANT SELECT, INSERT ON first_answers TO orderflow_update_order;
-GRANT SELECT, INSERT, DELETE ON item_orders TO orderflow_update_order;
