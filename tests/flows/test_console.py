@@ -432,6 +432,14 @@ def test_every_view_fits_a_phone_and_can_be_read(browser: Browser, shop: Shop, s
             expect(page.get_by_role("navigation", name="Views")).to_be_in_viewport()
 
 
+def test_a_text_that_is_too_faint_is_found(browser: Browser, shop: Shop) -> None:
+    with at(browser, shop, "/orders") as page:
+        heading = page.get_by_role("heading", level=1)
+        heading.evaluate("node => { node.style.color = 'rgb(180, 180, 180)'; }")
+
+        assert [told.partition(":")[0] for told in too_faint(page)] == ["Orders"]
+
+
 def test_an_outage_of_the_database_is_told_and_its_end_is_seen(
     browser: Browser, shop: Shop, database: Database
 ) -> None:

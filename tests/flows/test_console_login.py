@@ -16,7 +16,7 @@ from tests.support.shop import Shop, open_shop, reference
 
 pytestmark = pytest.mark.any_broker
 
-SERVICES = (*ORDERS_ALONE, "redrive", "update-order", "console", "overview")
+SERVICES = (*ORDERS_ALONE, "redrive", "update-order", "list-inventory", "console", "overview")
 EXPIRED_S = -31  # beyond the half minute that clocks may differ by
 KEPT = "JSON.stringify([{...sessionStorage}, {...localStorage}, document.cookie])"
 
@@ -173,3 +173,17 @@ def test_a_view_names_the_scope_that_is_missing(
         page.get_by_role("dialog").get_by_role("button", name="Cancel the order").click()
 
         expect(page.get_by_role("dialog")).to_contain_text("it needs the scope orders:write")
+
+
+def test_what_a_token_does_not_open_is_named_and_the_rest_is_shown(
+    browser: Browser, shop: Shop, issuer: LoginIssuer
+) -> None:
+    order_id = shop.place({"Authorization": f"Bearer {issuer.token()}"}, item="Lamp", quantity=1)
+    marked = "UPDATE orders SET attention = 'look at it' WHERE order_id = :order_id"
+
+    with at(browser, shop, issuer, "/needs-you", refused=(403,)) as page:
+        shop.query(marked, order_id=order_id)
+        paste(page, issuer.token("orders:read orders:all inventory:read"))
+
+        expect(page.get_by_text("Not all can be seen")).to_contain_text("operations")
+        expect(page.get_by_role("row").filter(has_text=order_id)).to_contain_text("look at it")
