@@ -80,6 +80,7 @@ def _add_gateway(parser: ArgumentParser) -> None:
     _add_manifests(parser)
     _add_services(parser)
     _add_address(parser, "of the gateway")
+    _add_metrics(parser)
 
 
 def _add_sources(parser: ArgumentParser) -> None:
@@ -92,6 +93,7 @@ def _add_sources(parser: ArgumentParser) -> None:
     _add_services(parser)
     kafka = "the Kafka of all sources, instead of the manifests' servers"
     parser.add_argument("--kafka", metavar="SERVERS", help=kafka)
+    _add_metrics(parser)
 
 
 def _add_manifests(parser: ArgumentParser) -> None:
@@ -108,6 +110,13 @@ def _add_address(parser: ArgumentParser, port: str) -> None:
     parser.add_argument("--port", type=int, default=8080, help=f"{port} (8080)")
     told = "the address the gateway listens on (127.0.0.1)"
     parser.add_argument("--host", default=LOOPBACK, help=told)
+
+
+def _add_metrics(parser: ArgumentParser) -> None:
+    told = "answer Prometheus on this port with the metrics of this process"
+    parser.add_argument("--metrics-port", type=int, metavar="PORT", help=told)
+    told = "the address that Prometheus is answered on (127.0.0.1)"
+    parser.add_argument("--metrics-host", default=LOOPBACK, metavar="HOST", help=told)
 
 
 def _add_data(parser: ArgumentParser) -> None:

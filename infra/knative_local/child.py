@@ -27,10 +27,15 @@ SOURCE_MODULES = {
 
 
 def gateway_command(
-    manifests: Sequence[Path], resolve: Mapping[str, str], *, host: str, port: int
+    manifests: Sequence[Path],
+    resolve: Mapping[str, str],
+    *,
+    host: str,
+    port: int,
+    metrics_port: int | None = None,
 ) -> list[str]:
     """The command that serves the routes of manifests; `resolve`: where each Service is."""
-    options = ("--host", host, "--port", str(port))
+    options = ["--host", host, "--port", str(port), *_metrics(metrics_port)]
     return _command("knative_local.gateway", manifests, resolve, options)
 
 
@@ -41,6 +46,7 @@ def source_command(
     resolve: Mapping[str, str],
     *,
     like_knative: bool = False,
+    metrics_port: int | None = None,
 ) -> list[str]:
     """The command that runs one source; `kafka` replaces its manifest's bootstrap servers.
 
@@ -49,7 +55,12 @@ def source_command(
     options = ["--name", f"{source.namespace}/{source.name}"]
     options += ["--kafka", kafka] if kafka else []
     options += ["--like-knative"] if like_knative else []
+    options += _metrics(metrics_port)
     return _command(SOURCE_MODULES[source.kind], manifests, resolve, options)
+
+
+def _metrics(port: int | None) -> list[str]:
+    return [] if port is None else ["--metrics-port", str(port)]
 
 
 def _command(
@@ -72,6 +83,8 @@ def child_parser(module: str, description: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--resolve", type=pair, action="append", default=[], metavar="NAME=URL", help=told
     )
+    told = "the loopback port of this process's own metrics, for Prometheus"
+    parser.add_argument("--metrics-port", type=int, metavar="PORT", help=told)
     return parser
 
 

@@ -18,6 +18,7 @@ from knative_local.gateway.__main__ import serve
 from knative_local.kafka_source import __main__ as kafka_source
 from knative_local.manifests.loader import Manifests, load_manifests
 from knative_local.manifests.sources import PingSource
+from knative_local.metrics import serve_metrics
 
 NAMED = "{name}"  # in the template of addresses: the Service's name, and beside it its {namespace}
 
@@ -40,6 +41,7 @@ def run_gateway(given: argparse.Namespace) -> None:
     if not manifests.routes:
         raise LocalRuntimeError("no HTTPRoute in these manifests")
     where = addresses(manifests, given.services)
+    serve_metrics(given.metrics_port, given.metrics_host)
     serve(manifests, where, host=given.host, port=given.port)
 
 
@@ -49,6 +51,7 @@ def run_sources(given: argparse.Namespace) -> None:
     where = addresses(manifests, given.services)
     if not (manifests.kafka_sources or manifests.ping_sources):
         raise LocalRuntimeError("no KafkaSource and no PingSource in these manifests")
+    serve_metrics(given.metrics_port, given.metrics_host)
     uvloop.run(_run_sources(manifests, where, given.kafka))
 
 

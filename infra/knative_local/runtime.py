@@ -53,6 +53,7 @@ class Runtime:
     token: str = ""
     like_knative: bool = False
     _ports: dict[str, int] = field(default_factory=dict)
+    _metrics_ports: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for index, service in enumerate(self.manifests.services):
@@ -96,8 +97,10 @@ class Runtime:
                     self.servers(source),
                     self.addresses,
                     like_knative=self.like_knative,
+                    metrics_port=self._metrics_port(source.name),
                 ),
                 env=env,
+                metrics_port=self._metrics_port(source.name),
                 ready_line=f'"{SOURCE_READY}"'.encode(),
                 start_timeout_s=math.inf,
                 grace_s=SOURCE_GRACE_S,
@@ -108,8 +111,15 @@ class Runtime:
             Command(
                 name=source.name,
                 kind="PingSource",
-                argv=source_command(self.paths, source, None, self.addresses),
+                argv=source_command(
+                    self.paths,
+                    source,
+                    None,
+                    self.addresses,
+                    metrics_port=self._metrics_port(source.name),
+                ),
                 env=env,
+                metrics_port=self._metrics_port(source.name),
             )
             for source in self.manifests.ping_sources
         ]
@@ -117,6 +127,11 @@ class Runtime:
     def servers(self, source: KafkaSource) -> str | None:
         """What replaces the source's own bootstrap servers, if anything does."""
         return self.kafka or self.stand_ins.get(source.servers)
+
+    def _metrics_port(self, name: str) -> int:
+        if name not in self._metrics_ports:
+            self._metrics_ports[name] = free_port()
+        return self._metrics_ports[name]
 
     def stages(self) -> list[list[Command]]:
         """All of it in the order to start: functions, the way in, and what calls them by itself."""
@@ -132,8 +147,15 @@ class Runtime:
             Command(
                 name="gateway",
                 kind="Gateway",
-                argv=gateway_command(self.paths, self.addresses, host=self.host, port=self.port),
+                argv=gateway_command(
+                    self.paths,
+                    self.addresses,
+                    host=self.host,
+                    port=self.port,
+                    metrics_port=self._metrics_port("gateway"),
+                ),
                 env=base_environment(),
+                metrics_port=self._metrics_port("gateway"),
                 port=self.port,
                 ready=partial(asyncio.to_thread, accepts, self.port, PROBE_TIMEOUT_S, connect_to),
                 grace_s=GATEWAY_GRACE_S,

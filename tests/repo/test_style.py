@@ -336,6 +336,7 @@ RUNTIME_ORDER = [
         "private_files",
         "ports",
         "json_log",
+        "metrics",
         "http_client",
         "manifests",
         "child",

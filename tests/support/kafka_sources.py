@@ -50,12 +50,20 @@ def start_sources(
     token: str = "",
     *,
     like_knative: bool = False,
+    metrics_port: int | None = None,
 ) -> list[SourceProcess]:
     """One process for each KafkaSource of a manifest file."""
     found = load_manifests([manifest]).kafka_sources
     return [
         SourceProcess(
-            source_command([manifest], source, kafka, resolve or {}, like_knative=like_knative),
+            source_command(
+                [manifest],
+                source,
+                kafka,
+                resolve or {},
+                like_knative=like_knative,
+                metrics_port=metrics_port,
+            ),
             _log(manifest, source.name),
             token,
         )

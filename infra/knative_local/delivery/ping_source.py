@@ -9,6 +9,8 @@ import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
+from time import monotonic
 
 from cronsim import CronSim
 
@@ -19,6 +21,7 @@ from knative_local.delivery.sink import target
 from knative_local.json_log import log
 from knative_local.manifests.loader import find, load_manifests
 from knative_local.manifests.sources import Delivery, PingSource
+from knative_local.metrics import Deliveries, serve_metrics
 
 RETRIED = frozenset({404, 413, 425, 429, 502, 503, 504})  # sdk-go's default; 500 is not in it
 # Waits double from 0.1 s. Knative has no timeout (K_SINK_TIMEOUT -1); none may hang for ever here.
@@ -56,7 +59,9 @@ def ping_sender(source: PingSource, resolve: Mapping[str, str]) -> Sender:
 
 async def run(source: PingSource, resolve: Mapping[str, str]) -> None:
     """Send events until cancelled; a tick that was slept through is not made up for."""
+    deliveries = Deliveries(source.name)
     sender = ping_sender(source, resolve)
+    sender.answered = partial(deliveries.attempted, "sink")
     try:
         async with asyncio.TaskGroup() as under_way:
             slots = asyncio.Semaphore(MOST_UNDER_WAY)
@@ -66,16 +71,20 @@ async def run(source: PingSource, resolve: Mapping[str, str]) -> None:
                     continue
                 await asyncio.sleep(max(0.0, wait_s))
                 await slots.acquire()
-                under_way.create_task(_tick(source, sender, slots))
+                under_way.create_task(_tick(source, sender, slots, deliveries))
     finally:
         sender.close()
 
 
-async def _tick(source: PingSource, sender: Sender, slots: asyncio.Semaphore) -> None:
+async def _tick(
+    source: PingSource, sender: Sender, slots: asyncio.Semaphore, deliveries: Deliveries
+) -> None:
     await asyncio.sleep(random.randrange(SPREAD_MS) / 1000)  # noqa: S311 - spreads load
+    began_s = monotonic()
     taken, _ = await sender.send(ping_event(source, str(uuid.uuid4()), datetime.now(UTC)))
     if not taken:
         log("error", "event.lost", reason="the sink failed", source=source.name)
+    deliveries.ended("delivered" if taken else "lost", monotonic() - began_s)
     slots.release()
 
 
@@ -86,6 +95,7 @@ def main() -> int:
     given = parser.parse_args()
 
     def serve() -> None:
+        serve_metrics(given.metrics_port)
         source = find(load_manifests(given.manifest).ping_sources, given.name)
         asyncio.run(until_stopped(run(source, dict(given.resolve))))
 

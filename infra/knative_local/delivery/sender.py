@@ -9,6 +9,7 @@ import asyncio
 import base64
 import re
 from collections.abc import Callable
+from time import monotonic
 
 from knative_local.cloudevents.event import Event, HeaderRefusedError
 from knative_local.delivery.sink import Target
@@ -16,6 +17,7 @@ from knative_local.http_client.client import Client
 from knative_local.http_client.connection import KEPT_BODY_BYTES, Response, TransportError
 from knative_local.json_log import log
 from knative_local.manifests.sources import Delivery
+from knative_local.metrics import Answered, Outcome
 
 _RETRIED_BELOW_500 = frozenset({404, 408, 409, 429})
 _EXTENSION = re.compile(r"[a-z0-9]+")
@@ -56,7 +58,10 @@ def error_extensions(target: Target, response: Response | None) -> dict[str, str
 
 
 class Sender:
-    """Sends events to one target, again and again as the delivery says."""
+    """Sends events to one target, again and again as the delivery says.
+
+    `answered` is told of each attempt.
+    """
 
     def __init__(
         self,
@@ -70,6 +75,7 @@ class Sender:
     ) -> None:
         self.target, self._delivery = target, delivery
         self._wait_ms, self._is_retryable = wait_ms, is_retryable
+        self.answered: Answered = lambda status, before: None
         self._head = target.head(namespace, prefer_reply=prefer_reply)
         self._client = Client(target.address, timeout_s=delivery.timeout_ms / 1000)
 
@@ -84,6 +90,7 @@ class Sender:
             except (TransportError, HeaderRefusedError) as error:
                 log("warning", "delivery.failed", sink=self.target.address, reason=str(error))
                 response = None
+            self.answered(None if response is None else response.status, retry)
             if response is not None and not self._is_retryable(response.status):
                 return is_success(response.status), response
         return False, response
@@ -96,25 +103,34 @@ class Sender:
 class Dispatcher:
     """Delivers events to a sink and, when that fails, to the dead letter sink if there is one."""
 
-    def __init__(self, sink: Sender, dead_letter_sink: Sender | None) -> None:
-        self._sink, self._dead_letter_sink = sink, dead_letter_sink
+    def __init__(
+        self,
+        sink: Sender,
+        dead_letter_sink: Sender | None,
+        ended: Callable[[Outcome, float], None] = lambda outcome, took_s: None,
+    ) -> None:
+        self._sink, self._dead_letter_sink, self._ended = sink, dead_letter_sink, ended
 
     async def deliver(self, event: Event) -> None:
         """Return when nothing more is done for the event, whatever became of it."""
+        began_s = monotonic()
+        outcome = await self._deliver(event)
+        self._ended(outcome, monotonic() - began_s)
+
+    async def _deliver(self, event: Event) -> Outcome:
         taken, response = await self._sink.send(event)
         if taken:
-            return
+            return "delivered"
         if self._dead_letter_sink is None:
-            _lost(event, "the sink failed and there is no dead letter sink", response)
-            return
+            return _lost(event, "the sink failed and there is no dead letter sink", response)
         try:
             letter = event.with_extensions(error_extensions(self._sink.target, response))
         except ValueError as error:
-            _lost(event, f"{error}; Knative would block the partition here", response)
-            return
+            return _lost(event, f"{error}; Knative would block the partition here", response)
         taken, response = await self._dead_letter_sink.send(letter)
-        if not taken:
-            _lost(event, "the sink and the dead letter sink failed", response)
+        if taken:
+            return "dead_letter"
+        return _lost(event, "the sink and the dead letter sink failed", response)
 
     def close(self) -> None:
         """Drop all connections."""
@@ -123,8 +139,9 @@ class Dispatcher:
             self._dead_letter_sink.close()
 
 
-def _lost(event: Event, reason: str, response: Response | None) -> None:
+def _lost(event: Event, reason: str, response: Response | None) -> Outcome:
     status = response.status if response else None
     names = ("id", "source", "type", "knativekafkapartition", "knativekafkaoffset")
     identity = {name: event.attributes.get(name) for name in names}
     log("error", "event.lost", reason=reason, status=status, **identity)
+    return "lost"

@@ -12,6 +12,7 @@ from knative_local.child import GATEWAY_DRAIN_S, child_parser, exit_status
 from knative_local.gateway.app import Gateway
 from knative_local.gateway.protocol import HEAD_WITHIN_S, MAX_CALLERS, BoundedProtocol
 from knative_local.manifests.loader import Manifests, load_manifests
+from knative_local.metrics import serve_metrics
 from knative_local.ports import LOOPBACK
 
 MAX_OPEN_FILES = 10_240  # callers, those refused just now, and 256 connections to each function
@@ -37,6 +38,7 @@ def main() -> int:
 
 def _serve(given: argparse.Namespace) -> None:
     manifests = load_manifests(given.manifest)
+    serve_metrics(given.metrics_port)
     serve(manifests, dict(given.resolve), host=given.host, port=given.port)
 
 

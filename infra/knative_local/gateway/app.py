@@ -1,6 +1,7 @@
 """The gateway as an ASGI application: the routes of some manifests, one function behind each."""
 
 from collections.abc import Mapping
+from time import perf_counter
 
 from starlette.types import Receive, Scope, Send
 
@@ -10,6 +11,7 @@ from knative_local.gateway.headers import Head
 from knative_local.gateway.problems import Problem, send_problem
 from knative_local.gateway.routing import RouteTable
 from knative_local.manifests.loader import Manifests
+from knative_local.metrics import ACTIVE, NO_ROUTE, Requests
 
 
 class Gateway:
@@ -22,6 +24,8 @@ class Gateway:
         if unknown := sorted(backends - resolve.keys()):
             raise LocalRuntimeError(f"no --resolve NAME=URL for {', '.join(unknown)}")
         self._routes = RouteTable(manifests.routes)
+        self._requests, self._active = Requests(), 0
+        ACTIVE.set_function(lambda: self._active)
         self._functions = {
             service.name: Function(
                 resolve[service.name],
@@ -35,12 +39,17 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        head = None
+        head, service, status, began_s = None, NO_ROUTE, 0, perf_counter()
+        self._active += 1
         try:
             head = Head(scope)
             service = self._routes.find(head.host, scope["method"].encode(), scope["raw_path"])
-            await self._functions[service].forward(scope, head, receive, send)
+            status = await self._functions[service].forward(scope, head, receive, send)
         except Problem as problem:
+            status = int(problem.status)
             if head is not None:
                 problem.close = problem.close or head.upgrades or head.unread
             await send_problem(send, problem)
+        finally:
+            self._active -= 1
+            self._requests.ended(service, scope["method"], status, perf_counter() - began_s)

@@ -48,8 +48,10 @@ class Function:
             max_waiting=concurrency * QUEUE_PER_CONCURRENCY if concurrency else max_waiting,
         )
 
-    async def forward(self, scope: Scope, head: Head, receive: Receive, send: Send) -> None:
-        """Answer one request; raises `Problem` while nothing of an answer was sent.
+    async def forward(self, scope: Scope, head: Head, receive: Receive, send: Send) -> int:
+        """Answer one request and return the status, 0 to a caller who had left.
+
+        Raises `Problem` while nothing of an answer was sent.
 
         It returns with the answer incomplete, which ends the caller's connection, when the
         function or its time ended in the middle of it.
@@ -60,9 +62,10 @@ class Function:
             async with asyncio.timeout(self._timeout_s):
                 await self._answer(exchange)
         except TimeoutError:
-            if not exchange.started:
+            if not exchange.status:
                 detail = "the function did not answer in time"
                 raise Problem(HTTPStatus.GATEWAY_TIMEOUT, detail, close=True) from None
+        return exchange.status
 
     async def _answer(self, exchange: "Exchange") -> None:
         if not await exchange.receive_start():
@@ -82,7 +85,7 @@ class Function:
                     raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, AWAY) from error
                 await asyncio.sleep(CONNECT_INTERVAL_S)
             except TransportError as error:
-                if exchange.started:
+                if exchange.status:
                     return
                 stale = connection is not None and connection.used and not connection.received
                 if repeated or not stale or not exchange.repeatable:
@@ -97,7 +100,7 @@ class Exchange:
         self._scope, self._head, self._receive, self._send = scope, head, receive, send
         self._body = b""
         self._watching: asyncio.Task[None] | None = None
-        self.started = False
+        self.status = 0  # of the answer, once it begins to be passed on
 
     @property
     def repeatable(self) -> bool:
@@ -177,7 +180,7 @@ class Exchange:
         # What follows on the caller's connection is not HTTP/1.1, or a body that nobody takes.
         if self._head.upgrades or self._head.unread:
             headers.append((b"connection", b"close"))
-        self.started = True
+        self.status = answer.status
         await self._send(
             {"type": "http.response.start", "status": answer.status, "headers": headers}
         )

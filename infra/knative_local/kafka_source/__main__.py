@@ -14,8 +14,10 @@ from knative_local.delivery.sender import Dispatcher, Sender
 from knative_local.delivery.sink import target
 from knative_local.kafka_source.consumer_config import consumer_settings
 from knative_local.kafka_source.dispatcher import SourceDispatcher, announce_ready
+from knative_local.manifests.base import Destination
 from knative_local.manifests.loader import find, load_manifests
 from knative_local.manifests.sources import KafkaSource
+from knative_local.metrics import Deliveries, To, serve_metrics
 
 # What Knative's dispatcher was seen to do on SIGTERM, and what a JVM ends with.
 LEAVES_AFTER_S = 0.5
@@ -38,14 +40,25 @@ async def run(
         announce_ready(source)
         await stop.wait()
         return
-    delivery, namespace = source.spec.delivery, source.namespace
-    sink = Sender(target(source.spec.sink, namespace, resolve), delivery, namespace)
-    dead = None
-    if delivery.dead_letter_sink is not None:
-        to = target(delivery.dead_letter_sink, namespace, resolve)
-        dead = Sender(to, delivery, namespace)
     settings = consumer_settings(source, kafka, like_knative=like_knative)
-    await SourceDispatcher(source, Dispatcher(sink, dead), settings).run(stop)
+    await SourceDispatcher(source, dispatcher_of(source, resolve), settings).run(stop)
+
+
+def dispatcher_of(source: KafkaSource, resolve: Mapping[str, str]) -> Dispatcher:
+    """Delivers to the sinks of a source, and counts it."""
+    delivery, deliveries = source.spec.delivery, Deliveries(source.name)
+
+    def sender(to: Destination, name: To) -> Sender:
+        made = Sender(target(to, source.namespace, resolve), delivery, source.namespace)
+        made.answered = partial(deliveries.attempted, name)
+        return made
+
+    dead = delivery.dead_letter_sink
+    return Dispatcher(
+        sender(source.spec.sink, "sink"),
+        None if dead is None else sender(dead, "dead_letter_sink"),
+        deliveries.ended,
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,6 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
 
     async def serve() -> None:
+        serve_metrics(given.metrics_port)
         source = find(load_manifests(given.manifest).kafka_sources, given.name)
         stop, resolve = stop_event(), dict(given.resolve)
         if given.like_knative:

@@ -26,6 +26,7 @@ class Owner(Protocol):
     def on_assigned(self, partitions: list[Partition]) -> None: ...  # noqa: D102
     def on_revoked(self, partitions: list[Partition], lost: bool) -> Offsets: ...  # noqa: D102
     def on_committed(self, offsets: Offsets) -> None: ...  # noqa: D102
+    def on_ends(self, ends: Offsets) -> None: ...  # noqa: D102
     def on_failed(self, reason: str) -> None: ...  # noqa: D102
 
 
@@ -62,6 +63,10 @@ class KafkaReader:
     def commit(self, offsets: Offsets) -> None:
         """Commit without waiting; `on_committed` tells what came of it."""
         self._commands.put(partial(self._commit, offsets, False))
+
+    def look_at_ends(self) -> None:
+        """Have `on_ends` told where the assigned partitions end, as of the last fetch."""
+        self._commands.put(self._look_at_ends)
 
     async def close(self, offsets: Offsets, within_s: float) -> None:
         """Commit, leave the group and end the thread; gives up waiting after `within_s`."""
@@ -138,6 +143,14 @@ class KafkaReader:
                 consumer.commit(offsets=positions, asynchronous=True)
         except KafkaException as error:
             log("warning", "offsets.commit_failed", reason=str(error))
+
+    def _look_at_ends(self, consumer: Consumer) -> None:
+        ends = {}
+        for position in consumer.assignment():
+            _, end = consumer.get_watermark_offsets(position, cached=True)
+            if end >= 0:  # below: nothing was fetched yet
+                ends[Partition(position.topic, position.partition)] = end
+        self._tell(self._owner.on_ends, ends)
 
     def _on_commit(self, error: KafkaError | None, positions: list[TopicPartition]) -> None:
         taken = {Partition(p.topic, p.partition): p.offset for p in positions if not p.error}

@@ -16,6 +16,7 @@ from knative_local.kafka_source.consumer import KafkaReader
 from knative_local.kafka_source.in_flight import Item, Work
 from knative_local.kafka_source.offsets import Offsets, Partition
 from knative_local.manifests.sources import KafkaSource
+from knative_local.metrics import forget_lag, set_lag, watch_in_flight
 
 COMMIT_EVERY_S = 5.0  # auto.commit.interval.ms of Knative's source data plane
 ORDERED_TICK_S = 0.2  # OrderedConsumerVerticle polls once a tick
@@ -35,6 +36,7 @@ class SourceDispatcher:
         overrides = dict(source.spec.ce_overrides.extensions)
         self._rule = EventRule(source.namespace, source.name, source.key_type, overrides)
         self._work = Work(dispatcher.deliver, self._poll_again, ordered=self._ordered)
+        watch_in_flight(source.name, lambda: self._work.in_flight)
         self._reader = KafkaReader(
             consumer_settings,
             source.spec.topics,
@@ -77,6 +79,7 @@ class SourceDispatcher:
             await asyncio.sleep(COMMIT_EVERY_S)
             if offsets := self._work.advanced():
                 self._reader.commit(offsets)
+            self._reader.look_at_ends()
 
     def _poll_again(self) -> None:
         if not self._ordered:
@@ -111,12 +114,21 @@ class SourceDispatcher:
         offsets = {} if lost else self._work.advanced()
         self._work.drop(partitions)
         self._assigned.difference_update(partitions)
+        for partition in partitions:
+            forget_lag(self._source.name, *partition)
         return {partition: offsets[partition] for partition in partitions if partition in offsets}
 
     def on_committed(self, offsets: Offsets) -> None:
         """Remember what the group holds."""
         for partition, offset in offsets.items():
             self._work.committed(partition, offset)
+
+    def on_ends(self, ends: Offsets) -> None:
+        """Tell how many records are not done with yet."""
+        for partition in ends.keys() & self._assigned:
+            done = self._work.done_up_to(partition)
+            behind = 0 if done is None else max(ends[partition] - done, 0)
+            set_lag(self._source.name, *partition, behind)
 
     def on_failed(self, reason: str) -> None:
         """The reader has ended: so does the source."""

@@ -55,6 +55,11 @@ class Work:
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
+    def in_flight(self) -> int:
+        """How many events are under way."""
+        return len(self._tasks)
+
+    @property
     def wants_records(self) -> bool:
         """Whether another poll may be made now.
 
@@ -100,6 +105,11 @@ class Work:
             if offset is not None and offset != state.committed:
                 offsets[partition] = offset
         return offsets
+
+    def done_up_to(self, partition: Partition) -> int | None:
+        """Return the first offset that is not done with; None before the first record."""
+        state = self.partitions.get(partition)
+        return None if state is None else state.tracker.committable
 
     def committed(self, partition: Partition, offset: int) -> None:
         """Note that the group holds this offset."""

@@ -30,7 +30,8 @@ class Component:
     def __init__(
         self, command: Command, output: Output, reaper: Reaper, on_change: Callable[[], None]
     ) -> None:
-        self.name, self.kind, self.port = command.name, command.kind, command.port
+        self.name, self.kind = command.name, command.kind
+        self.port, self.metrics_port = command.port, command.metrics_port
         self.state: State = "starting"
         self.restarts = 0
         self._command, self._reaper = command, reaper

@@ -28,6 +28,7 @@ async def never() -> None:
 class Command:
     """A process to be: what to run, and how to tell that it is ready, alive and done.
 
+    It answers HTTP on `port`, and Prometheus with its own metrics on `metrics_port`.
     `prepare` runs before every spawn. `ready` is asked every 50 ms until true, after `ready_line`
     has been printed. `dead` ends when a process that runs does not work any more, `changed` when
     its files did. What it prints is not shown if it is `quiet`, only kept.
@@ -40,6 +41,7 @@ class Command:
     cwd: Path | None = None
     env: Mapping[str, str] | None = None
     port: int | None = None
+    metrics_port: int | None = None
     ready_line: bytes = b""
     prepare: Callable[[], Awaitable[object]] = _at_once
     ready: Callable[[], Awaitable[bool]] = _at_once

@@ -21,12 +21,16 @@ POLL_INTERVAL_S = 0.05
 
 
 class ComponentState(TypedDict):
-    """One component as `ps` shows it; `state` is "gone" when its process is not there."""
+    """One component as `ps` shows it; `state` is "gone" when its process is not there.
+
+    At `metrics_port` it answers Prometheus with metrics of its own.
+    """
 
     name: str
     kind: str
     pid: int | None
     port: int | None
+    metrics_port: int | None
     state: str
     restarts: int
 
