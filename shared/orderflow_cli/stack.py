@@ -19,6 +19,7 @@ from knative_local.ports import LOOPBACK, free_port
 from knative_local.runtime import Runtime
 from knative_local.supervisor.output import LogFormat
 from knative_local.supervisor.spec import Command
+from knative_local.supervisor.state_file import read_state
 from knative_local.supervisor.supervisor import Progress, Supervisor
 from orderflow.config import trace_settings
 from orderflow.database.migrate import migrate
@@ -29,6 +30,7 @@ from orderflow_cli.progress import starting
 from orderflow_cli.project import MANIFESTS, project_folder, topics_of
 from orderflow_cli.roles.grants import NO_ROLES, grant, grants_of, role_of
 from orderflow_cli.roles.passwords import role_url
+from orderflow_cli.scrape_targets import write_scrape_targets
 from orderflow_cli.topics import PARTITIONS, create_topics
 
 BANNER = """
@@ -119,6 +121,8 @@ async def open_stack(
             await asyncio.to_thread(_prepare, url, project)
         await asyncio.to_thread(create_topics, kafka, topics)
         await supervisor.start()
+        names = {service.name for service in manifests.services}
+        write_scrape_targets(data, read_state(data)["components"], names)
         yield Stack(gateway, url, kafka, own_roles)
 
 

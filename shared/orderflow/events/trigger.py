@@ -5,6 +5,8 @@ once, 503 is delivered again.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime
 from itertools import count
 from typing import Literal, TypeVar
 
@@ -65,6 +67,7 @@ def event(
                 name, source = function.__name__, attributes["source"]
                 attempt = count_failures(attempt, name, source, event_id)
             await attempt
+            _count_age(of_type, attributes.get("time"))
             return "done"
 
         return _posted(function.__name__, take)
@@ -102,6 +105,12 @@ def _posted(name: str, take: Callable[[Request], Awaitable[Outcome]]) -> Handler
         return Response(status_code=204)
 
     return serve(name, ("POST",), delivered, lambda: resources().senders)
+
+
+def _count_age(of_type: str, time: str | None) -> None:
+    with suppress(TypeError, ValueError):  # events of others may have no time, or none like this
+        told = datetime.fromisoformat(time or "")
+        metrics().ages.observe((datetime.now(UTC) - told).total_seconds(), of_type)
 
 
 def _data_of(of_type: str, data: bytes, taken: dict[str, type[E]]) -> E:

@@ -24,7 +24,7 @@ from orderflow.database.connection import Connection
 from orderflow.errors import ConfigurationError, Later, MethodNotAllowed, OrderFlowError
 from orderflow.http.path import segments_of
 from orderflow.logs import begin_log_fields, bind_log_fields, logger
-from orderflow.metrics.exposition import exposition
+from orderflow.metrics.exposition import Further, exposition
 from orderflow.metrics.process import metrics
 from orderflow.metrics.workers import places
 from orderflow.resources import resources
@@ -46,13 +46,16 @@ _applications: dict[str, Application] = {}  # by function: a file may have sever
 
 
 def http(
-    *methods: str, scope: Scope | None, needs_database: bool = True
+    *methods: str,
+    scope: Scope | None,
+    needs_database: bool = True,
+    further: Further | None = None,
 ) -> Callable[[Handler], Handler]:
     """Register an async function from `Request` to `Response`; other methods are answered 405.
 
     Its caller needs a token with this scope, or none at all if that is None. A function that wants
     more on one of its paths asks `caller_of(request).require(...)`. One that needs no database is
-    ready without it.
+    ready without it. Its metrics are those of every function, and what `further` returns.
     """
 
     def decorate(function: Handler) -> Handler:
@@ -62,7 +65,14 @@ def http(
             return await function(request)
 
         who = (lambda: anonymous) if scope is None else (lambda: resources().callers)
-        return serve(function.__name__, methods, allowed, who, needs_database=needs_database)
+        return serve(
+            function.__name__,
+            methods,
+            allowed,
+            who,
+            needs_database=needs_database,
+            further=further,
+        )
 
     return decorate
 
@@ -74,6 +84,7 @@ def serve(
     who: Callable[[], Authentication],
     *,
     needs_database: bool = True,
+    further: Further | None = None,
 ) -> Handler:
     """Make the handler known to functions-framework under a name, with all that is around it.
 
@@ -86,7 +97,7 @@ def serve(
         if segments in HEALTH_PATHS:
             return await health(ready=needs_database and segments == READY_PATH)
         if segments == METRICS_PATH:
-            return await scraped(request, name)
+            return await scraped(request, name, further)
         request.scope["caller"] = await authenticate(request)
         if request.method not in methods:
             raise MethodNotAllowed(methods)
@@ -187,8 +198,8 @@ async def health(*, ready: bool) -> Response:
     return json_response({"status": "ok"})
 
 
-async def scraped(request: Request, function: str) -> Response:
+async def scraped(request: Request, function: str, further: Further | None) -> Response:
     """Answer with the metrics of a function. No route leads here: it is for who is inside."""
-    text, media_type = await exposition(function, request.headers.get("accept", ""), None)
+    text, media_type = await exposition(function, request.headers.get("accept", ""), further)
     log_as_routine()
     return Response(text, 200, {"Content-Type": media_type})

@@ -11,6 +11,7 @@ from orderflow.metrics.series import Counter, Family, Gauge, Histogram
 # Seconds. The first list is the one that OpenTelemetry advises for HTTP.
 OF_REQUESTS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 OF_TRANSACTIONS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+OF_EVENTS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3_600.0)
 OF_BATCHES = (1, 2, 5, 10, 20, 50, 100, 200)  # calls; the last is the largest batch there is
 
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
@@ -99,6 +100,13 @@ class OfEvents:
             "orderflow_events_taken",
             "Events delivered here: what failed comes again, what is refused is a dead letter.",
             ("outcome",),
+        )
+        self.ages = Histogram(
+            "orderflow_event_age_seconds",
+            "From an event's own time until it was done with; of order.placed: from the acceptance "
+            "of an order until it was decided on.",
+            ("type",),
+            OF_EVENTS,
         )
         self.letters = Counter(
             "orderflow_dead_letters_kept", "Deliveries kept as dead letters.", ("type",)

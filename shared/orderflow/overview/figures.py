@@ -10,6 +10,7 @@ SELECT_LAST_AUDIT = statement(__file__, "select_last_audit.sql")
 SELECT_COUNTS = statement(__file__, "select_counts.sql")
 SELECT_BACKLOG = statement(__file__, "select_backlog.sql")
 SELECT_SHORT_ITEMS = statement(__file__, "select_short_items.sql")
+SELECT_DATABASE_SIZE = statement(__file__, "select_database_size.sql")
 SELECT_LOW_ITEMS = statement(__file__, "select_low_items.sql")
 
 Figures = dict[str, Any]
@@ -47,6 +48,11 @@ def read_items(connection: Connection) -> Figures:
         "short_items": connection.value(SELECT_SHORT_ITEMS, **short),
         "low_items": connection.value(SELECT_LOW_ITEMS, **low),
     }
+
+
+def read_database_size(connection: Connection) -> int:
+    """Return its bytes on the disk."""
+    return int(connection.value(SELECT_DATABASE_SIZE))
 
 
 def allocation_ms(latencies: dict[int, int]) -> Figures | None:
