@@ -19,7 +19,6 @@ from knative_local.ports import LOOPBACK, free_port
 from knative_local.runtime import Runtime
 from knative_local.supervisor.output import LogFormat
 from knative_local.supervisor.spec import Command
-from knative_local.supervisor.state_file import read_state
 from knative_local.supervisor.supervisor import Progress, Supervisor
 from orderflow.config import trace_settings
 from orderflow.database.migrate import migrate
@@ -121,8 +120,7 @@ async def open_stack(
             await asyncio.to_thread(_prepare, url, project)
         await asyncio.to_thread(create_topics, kafka, topics)
         await supervisor.start()
-        names = {service.name for service in manifests.services}
-        write_scrape_targets(data, read_state(data)["components"], names)
+        write_scrape_targets(data, manifests.services)
         yield Stack(gateway, url, kafka, own_roles)
 
 
