@@ -14,7 +14,7 @@ from orderflow.resources import resources
 
 PLAIN_RECORD = "dev.knative.kafka.event"  # what Knative makes of a record that is no CloudEvent
 REQUIRED = ("id", "source", "type", "specversion")
-OPTIONAL = ("traceparent", "kafkatopic")
+OPTIONAL = ("traceparent", "kafkatopic", "time")
 # Of some fifteen headers these are read: decoding all takes longer than the rest of the reading.
 _HEADERS = {name: f"ce-{name}".encode() for name in (*REQUIRED, *OPTIONAL)}
 
