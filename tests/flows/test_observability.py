@@ -5,16 +5,19 @@ from collections.abc import Iterator
 
 import pytest
 
+from knative_local.manifests.loader import load_manifests
 from orderflow_cli.scrape_targets import FILE
 from tests.support.function_calls import FUNCTIONS
 from tests.support.prometheus import Prometheus, needs_prometheus, queries, running_prometheus
-from tests.support.shop import NewShop, Shop, reference
+from tests.support.shop import ROOT, NewShop, Shop, reference
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.any_broker
 
 ORDERS = 12
-RUNTIME = {"gateway", "orders-source", "inventory-source", "sweep-tick-source"}
+MANIFESTS = load_manifests([ROOT / "infra" / "knative" / "base"])
+SOURCES = [*MANIFESTS.kafka_sources, *MANIFESTS.ping_sources]
+RUNTIME = {"gateway", *(f"{source.name}-source" for source in SOURCES)}
 # What is not there while all is well.
 NOTHING_YET = {
     "shop: Acceptance to decision A": "of whole minutes",
