@@ -34,6 +34,7 @@ FEW = 10_000
 FOLDER = ROOT / ".data" / "bench-scale"  # kept, so that another run fills nothing
 LIMIT = 50  # orders a page, as where nothing is asked for
 FAR = 10_000  # pages
+NEAR = 10  # pages around it are asked for, too: as warm as the first, and not one alone
 CALLS = 200  # of each kind, in a random order
 WARM_UP = 20
 SHARE_OF_FEW, P99_MS, TIMES_PAGE_1 = 0.85, 20.0, 1.2  # what is wanted
@@ -93,7 +94,7 @@ def queries(orders: int) -> Mapping[str, Query]:
         depth = min(FAR * LIMIT / share, orders / 2)  # so many orders have such a share that match
 
         def query(chance: random.Random) -> dict[str, str]:
-            position = orders - int(depth * chance.uniform(0.95, 1.05))
+            position = orders - int(depth + chance.randint(-NEAR, NEAR) * LIMIT / share)
             cursor = base64.urlsafe_b64encode(str(position).encode()).decode().rstrip("=")
             return {**filters, "after": cursor}
 
