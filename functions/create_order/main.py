@@ -84,7 +84,7 @@ def requested(
 def place_orders(connection: Connection, placements: Sequence[Placement]) -> list[Placed]:
     """Insert what is new in one statement; look up the rest, equal calls of this batch included."""
     rows = [placement.row(number) for number, placement in enumerate(placements)]
-    new = {number for (number,) in connection.run(INSERT_ORDERS, orders=Json(rows))}
+    new = set(connection.value(INSERT_ORDERS, orders=Json(rows)))
     connection.record(placements[number].event for number in sorted(new))
     repeated = [row for row in rows if row["number"] not in new]
     found = connection.run(SELECT_PLACED, asked=Json(repeated)) if repeated else []

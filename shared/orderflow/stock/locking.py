@@ -101,7 +101,7 @@ def _locked_stock(
     connection: Connection, order_ids: list[str], items: list[str], skip_locked: bool
 ) -> tuple[dict[str, LockedStock], set[str]]:
     """Lock the stock; return it, and which of it has no row and needs none."""
-    rows = connection.run(LOCK_STOCK, order_ids=order_ids, items=items, skip_locked=skip_locked)
+    rows = connection.value(LOCK_STOCK, order_ids=order_ids, items=items, skip_locked=skip_locked)
     stock = {i: LockedStock(i, *figures) for i, _, *figures in rows if figures[0] is not None}
     if skip_locked:
         return stock, set()

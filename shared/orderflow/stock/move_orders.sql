@@ -1,6 +1,6 @@
 -- Moves orders from one status to another with all that belongs to the move, in one statement:
 -- stock, its ledger, the queue of backorders, history and outgoing events. A move whose order is
--- not in the status that it leaves does nothing and is missing from the answer.
+-- not in the status that it leaves does nothing and is missing from the count that is the answer.
 WITH move AS (
   SELECT * FROM jsonb_to_recordset(CAST(:moves AS jsonb)) AS move (
     position bigint, leaves text, enters text, cause text, asked_by text, blocked_by text,
@@ -78,4 +78,4 @@ history AS (
 events AS (
   INSERT INTO outbox SELECT event.* FROM moved, outbox_rows(moved.events) AS event
 )
-SELECT position FROM moved;
+SELECT count(*)::text FROM moved;

@@ -72,7 +72,7 @@ def move_orders(
         }
         for move, made in zip(moves, events, strict=True)
     ]
-    if len(connection.run(MOVE_ORDERS, moves=Json(rows))) != len(moves):
+    if connection.value(MOVE_ORDERS, moves=Json(rows)) != len(moves):
         raise Conflicted("an order changed under its lock")
     mark_shortages(connection, (s.item for s in locked.stock.values() if s.reserved > s.on_hand))
     connection.record(chain.from_iterable(events))
