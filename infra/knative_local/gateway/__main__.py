@@ -8,7 +8,12 @@ from contextlib import suppress
 
 import uvicorn
 
-from knative_local.child import GATEWAY_DRAIN_S, child_parser, exit_status
+from knative_local.child import (
+    GATEWAY_DRAIN_S,
+    child_parser,
+    collect_garbage_rarely,
+    exit_status,
+)
 from knative_local.gateway.app import Gateway
 from knative_local.gateway.protocol import HEAD_WITHIN_S, MAX_CALLERS, BoundedProtocol
 from knative_local.manifests.loader import Manifests, load_manifests
@@ -45,6 +50,7 @@ def _serve(given: argparse.Namespace) -> None:
 def serve(manifests: Manifests, resolve: Mapping[str, str], *, host: str, port: int) -> None:
     """Serve the routes of manifests until SIGTERM; `resolve` says where each Service is."""
     raise_open_file_limit()
+    collect_garbage_rarely()
     uvicorn.run(
         Gateway(manifests, resolve, max_waiting=MAX_CALLERS),
         host=host,

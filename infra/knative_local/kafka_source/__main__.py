@@ -9,7 +9,13 @@ from functools import partial
 
 import uvloop
 
-from knative_local.child import LIKE_KNATIVE, child_parser, exit_status, stop_event
+from knative_local.child import (
+    LIKE_KNATIVE,
+    child_parser,
+    collect_garbage_rarely,
+    exit_status,
+    stop_event,
+)
 from knative_local.delivery.sender import Dispatcher, Sender
 from knative_local.delivery.sink import target
 from knative_local.kafka_source.consumer_config import consumer_settings
@@ -73,6 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         serve_metrics(given.metrics_port)
         source = find(load_manifests(given.manifest).kafka_sources, given.name)
         stop, resolve = stop_event(), dict(given.resolve)
+        collect_garbage_rarely()
         if given.like_knative:
             _leave_abruptly()
         await run(source, given.kafka, resolve, stop, like_knative=given.like_knative)
