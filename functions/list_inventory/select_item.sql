@@ -20,8 +20,12 @@ SELECT to_json(row)::text FROM (
         'reason', reason, 'recorded_at', recorded_at
       )
       FROM stock_ledger
-      WHERE stock_ledger.item = stock.item AND kind = 'opening'
-      ORDER BY entry DESC LIMIT 1
+      -- A place in the index of openings, as below in that of all entries.
+      WHERE (stock_ledger.item, entry) < (stock.item, 9223372036854775807)
+        AND stock_ledger.item >= stock.item
+        AND kind = 'opening'
+      ORDER BY stock_ledger.item DESC, entry DESC
+      LIMIT 1
     ) AS opening,
     (
       SELECT coalesce(json_agg(movement), '[]') FROM (

@@ -179,10 +179,10 @@ def test_explain_tells_a_person_and_a_program_what_get_order_says(shop: Shop) ->
     assert f"  {command}" in told.stdout.splitlines()
 
 
-def run_as_printed(explained: str) -> str:
-    """Give the last command of an explanation to a shell; return what it prints."""
+def run_as_printed(explained: str, line: int = -1) -> str:
+    """Give a command of an explanation, the last or another, to a shell; return what it prints."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    command, environment = explained.splitlines()[-1], clean_environment() | {"PATH": path}
+    command, environment = explained.splitlines()[line], clean_environment() | {"PATH": path}
     ran = subprocess.run(
         ["sh", "-c", command], env=environment, capture_output=True, text=True, check=True
     )
@@ -230,7 +230,9 @@ def test_retry_moves_an_order_that_is_announced_no_more(shop: Shop, named: bool)
         id=order_id,
     )
     if named:
-        told = run_as_printed(orderflow("explain", "--data", shop.data, "--", order_id).stdout)
+        explained = orderflow("explain", "--data", shop.data, "--", order_id).stdout
+        assert " curl -X POST " in explained.splitlines()[-1], "the same over HTTP"
+        told = run_as_printed(explained, line=-2)
     else:
         told = orderflow("retry", "--attention", "--data", shop.data).stdout
 

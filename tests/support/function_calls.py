@@ -53,12 +53,16 @@ def client_of(function: str) -> httpx.AsyncClient:
 @contextmanager
 def using(worker: Worker | None = None, outbox: Outbox | None = None) -> Iterator[None]:
     """Let the functions have another worker or outbox for a while."""
+    made = vars(resources())
+    first_use = outbox is None and "outbox" not in made
     with pytest.MonkeyPatch.context() as patch:
         if worker is not None:
             patch.setattr(resources(), "worker", worker)
         if outbox is not None:
             patch.setattr(resources(), "outbox", outbox)
         yield
+    if first_use:  # it was made meanwhile, and is of the other worker
+        made.pop("outbox", None)
 
 
 def kafka_away() -> Outbox:

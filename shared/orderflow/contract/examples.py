@@ -137,6 +137,7 @@ EXAMPLES = {
             **_FIGURES,
             "counted_at": _AT,
             "backordered": {"orders": 0, "units": 0, "more": False},
+            "opening": None,
             "ledger": [
                 {
                     "entry": 1,
