@@ -10,6 +10,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -33,7 +34,10 @@ class Spans:
     def __init__(self, service: str) -> None:
         _log_what_the_sdk_says()
         resource = Resource.create({SERVICE_NAME: service})
-        self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+        # What is not to be exported does not come here: see `begin_call`.
+        self._provider = TracerProvider(
+            sampler=ParentBased(ALWAYS_ON), resource=resource, shutdown_on_exit=False
+        )
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         self._tracer = self._provider.get_tracer("orderflow")
 

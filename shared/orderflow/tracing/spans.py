@@ -4,6 +4,7 @@ Where `OTEL_EXPORTER_OTLP_ENDPOINT` is not set, nothing of OpenTelemetry is impo
 done here.
 """
 
+import random
 import time
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
@@ -14,21 +15,21 @@ from orderflow.config import log_settings, trace_settings
 from orderflow.errors import ConfigurationError
 from orderflow.logs import bind_log_fields, log_fields
 from orderflow.server.graceful_shutdown import on_shutdown
-from orderflow.traceparent import trace_id
+from orderflow.traceparent import trace_id, traceparent_or_new
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
-    from orderflow.tracing.sdk import Spans
+    from orderflow.tracing.sdk import Kind, Spans
 
 MAX_LINKS = 127  # of a span; the SDK keeps 128
 TOLD = ("order_id", "item", "change_id", "event_id", "error")  # of a log line, in its span, too
 
 
 class Traced(NamedTuple):
-    """A call under way: its span, and the `traceparent` that makes others its children."""
+    """A call under way: its span if it is exported, and the `traceparent` of what it begets."""
 
-    span: "Span"
+    span: "Span | None"
     traceparent: str
 
 
@@ -63,13 +64,17 @@ def begin_call(name: str, headers: Mapping[str, str]) -> Traced | None:
     if made is None:
         return None
     hop, publisher = headers.get("traceparent"), headers.get("ce-traceparent")
-    if publisher is None:
-        span = made.start(name, "SERVER", hop)
-    else:
-        span = made.start(name, "CONSUMER", publisher, links=[hop])
-    context = span.get_span_context()
-    ids = f"{context.trace_id:032x}-{context.span_id:016x}"
-    call = Traced(span, f"00-{ids}-{int(context.trace_flags):02x}")
+    parent = traceparent_or_new(publisher or hop)
+    is_new = parent not in {publisher, hop}
+    if is_new and random.random() >= trace_settings().otel_traces_sampler_arg:  # noqa: S311
+        parent = f"{parent[:-2]}00"
+    if is_exported(parent):
+        kind: Kind = "SERVER" if publisher is None else "CONSUMER"
+        links = [] if publisher is None else [hop]
+        span = made.start(name, kind, None if is_new else parent, links=links)
+        call = Traced(span, traceparent_to(span))
+    else:  # the SDK would take its time to do nothing
+        call = Traced(None, parent)
     _call.set(call)
     bind_log_fields(trace_id=trace_id(call.traceparent))
     return call
@@ -78,7 +83,7 @@ def begin_call(name: str, headers: Mapping[str, str]) -> Traced | None:
 def end_call(call: Traced, method: str, status: int) -> None:
     """End the span of a call that was answered so."""
     made = spans()
-    if made is None or not call.span.is_recording():
+    if made is None or call.span is None:
         return
     fields = log_fields()
     told = {f"orderflow.{name}": str(fields[name]) for name in TOLD if name in fields}
@@ -91,6 +96,17 @@ def end_call(call: Traced, method: str, status: int) -> None:
         del _at_work[order_id]
 
 
+def is_exported(traceparent: str) -> bool:
+    """Whether its trace is one of those exported: the last bit says so (W3C, section 3.2.2.5)."""
+    return traceparent[-1] in "13579bdf"
+
+
+def traceparent_to(span: "Span") -> str:
+    """Return what makes others children of an exported span."""
+    context = span.get_span_context()
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-01"
+
+
 def traceparent_of_call() -> str | None:
     """Return what makes others children of the call at hand; None where nothing is traced."""
     call = _call.get()
@@ -100,7 +116,7 @@ def traceparent_of_call() -> str | None:
 def traced_call() -> Traced | None:
     """Return the call at hand, if it is traced and its trace is one of those exported."""
     call = _call.get()
-    return call if call is not None and call.span.is_recording() else None
+    return call if call is not None and call.span is not None else None
 
 
 def work_on(order_id: str) -> None:
@@ -146,14 +162,13 @@ def record_commit(
         )
         made.end(span, {})
         if call is served[0][0]:
-            context = span.get_span_context()
-            links = [f"00-{context.trace_id:032x}-{context.span_id:016x}-01"]
+            links = [traceparent_to(span)]
 
 
 def begin_send(topic: str, event_id: str, traceparent: str) -> "Span | None":
     """Begin the span of an event on its way to Kafka, if its trace is one of those exported."""
     made = spans()
-    if made is None or not traceparent.endswith("1"):
+    if made is None or not is_exported(traceparent):
         return None
     where = {"messaging.system": "kafka", "messaging.destination.name": topic}
     told = {**where, "messaging.message.id": event_id}
