@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from orderflow.audit.checks import audit
-from orderflow.database.connection import Connection, retrying, retrying
+from orderflow.database.connection import Connection, retrying
 from orderflow.models import ChangeInventory, PlaceOrder
 from orderflow.stock.locking import ensure_stock_rows, locked_orders
 from orderflow.stock.unused import LOCK_REVIEWED, REMOVE_UNUSED, remove_unused
