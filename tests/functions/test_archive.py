@@ -132,6 +132,14 @@ def lines(connection: Connection) -> dict[str, set[str]]:
     return found
 
 
+def listed(connection: Connection) -> bool:
+    """Whether lists by item and status are read from just what there is."""
+    what = "SELECT DISTINCT item, status, position FROM orders JOIN order_lines USING (position)"
+    there = connection.run(f"{what} WHERE status <> 'pending' ORDER BY position, item")
+    asked = "SELECT item, status, position FROM item_orders ORDER BY position, item"
+    return connection.run(asked) == there
+
+
 def order_ids(connection: Connection) -> set[str]:
     return {order_id for (order_id,) in connection.run("SELECT order_id FROM orders")}
 
@@ -161,6 +169,7 @@ def assert_came_back(shop: Shop, empty: str, before: dict[str, set[str]], *names
         assert not there["orders"] & here["orders"]
         assert not there["changes"] & here["changes"]
         assert {name: there[name] | here[name] for name in there} == before
+        assert listed(restored)
         assert audit(restored).holds, found(audit(restored))
     assert audit(shop.connection).holds, found(audit(shop.connection))
 
@@ -172,6 +181,7 @@ def test_what_was_closed_leaves_and_comes_back_as_it_was(shop: Shop, empty: str)
 
     assert done.status == 0, done
     assert ids - order_ids(shop.connection) == CLOSED
+    assert listed(shop.connection)
     assert sums(shop.connection) == stock
     assert shop.manifest().rows("orders") == len(CLOSED)
     assert shop.manifest().rows("repairs") == 1

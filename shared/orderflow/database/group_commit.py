@@ -121,7 +121,7 @@ class Batch(Generic[I, R]):
             elif not call.future.done():
                 call.future.set_result(result)
         if served := [(call.traced, call.since_s) for call in taken if call.traced is not None]:
-            record_commit(self._transaction.__name__, served, len(taken), begun_s)
+            record_commit(self._name, served, len(taken), begun_s)
 
     def _run(self, items: Sequence[I], connection: Connection) -> Sequence[R | OrderFlowError]:
         results = self._transaction(connection, items)

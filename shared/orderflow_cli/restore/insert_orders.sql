@@ -1,5 +1,5 @@
 -- Stores orders as an archive has them, with lines, history and entries of the ledger, under the
--- numbers that they had.
+-- numbers that they had, and what lists find them by, which follows moves alone.
 WITH archived AS MATERIALIZED (
   SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS archived (
     position bigint, order_id text, idempotency_key text, fingerprint text, on_shortage text,
@@ -22,6 +22,11 @@ lined AS (
   INSERT INTO order_lines (position, line, item, quantity)
   SELECT position, wanted.line, item, quantity
   FROM archived, jsonb_to_recordset(lines) AS wanted (line smallint, item text, quantity integer)
+),
+found_by AS (
+  INSERT INTO item_orders (item, status, position)
+  SELECT DISTINCT item, status, position
+  FROM archived, jsonb_to_recordset(lines) AS wanted (item text)
 ),
 stepped AS (
   INSERT INTO order_history (position, sequence, status, cause, at, asked_by)

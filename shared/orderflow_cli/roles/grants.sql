@@ -1,7 +1,7 @@
 -- What the commands may do that look into the database, repair it and archive what is over; all
 -- else is refused.
 GRANT SELECT ON migrations, order_counts, outbox TO orderflow_operator;
-GRANT SELECT, DELETE ON attempts, order_history, order_lines TO orderflow_operator;
+GRANT SELECT, DELETE ON attempts, item_orders, order_history, order_lines TO orderflow_operator;
 GRANT SELECT, UPDATE ON dead_letters TO orderflow_operator;
 GRANT SELECT, UPDATE, DELETE ON inventory_changes, orders TO orderflow_operator;
 GRANT SELECT, INSERT ON order_deltas, redriven_letters, redrives TO orderflow_operator;
