@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import functions_framework.aio
 import orjson
@@ -24,7 +24,6 @@ from orderflow.database.connection import Connection
 from orderflow.errors import ConfigurationError, Later, MethodNotAllowed, OrderFlowError
 from orderflow.http.path import segments_of
 from orderflow.logs import begin_log_fields, bind_log_fields, logger
-from orderflow.metrics.exposition import Further, exposition
 from orderflow.metrics.process import metrics
 from orderflow.metrics.workers import places
 from orderflow.resources import resources
@@ -33,6 +32,9 @@ from orderflow.server.application import Application
 from orderflow.server.graceful_shutdown import stopping
 from orderflow.server.startup import lifespan_of
 from orderflow.tracing.spans import begin_call, end_call, spans
+
+if TYPE_CHECKING:
+    from orderflow.metrics.exposition import Further
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -49,7 +51,7 @@ def http(
     *methods: str,
     scope: Scope | None,
     needs_database: bool = True,
-    further: Further | None = None,
+    further: "Further | None" = None,
 ) -> Callable[[Handler], Handler]:
     """Register an async function from `Request` to `Response`; other methods are answered 405.
 
@@ -84,7 +86,7 @@ def serve(
     who: Callable[[], Authentication],
     *,
     needs_database: bool = True,
-    further: Further | None = None,
+    further: "Further | None" = None,
 ) -> Handler:
     """Make the handler known to functions-framework under a name, with all that is around it.
 
@@ -198,8 +200,10 @@ async def health(*, ready: bool) -> Response:
     return json_response({"status": "ok"})
 
 
-async def scraped(request: Request, function: str, further: Further | None) -> Response:
+async def scraped(request: Request, function: str, further: "Further | None") -> Response:
     """Answer with the metrics of a function. No route leads here: it is for who is inside."""
+    from orderflow.metrics.exposition import exposition  # noqa: PLC0415 (a twentieth of a start)
+
     text, media_type = await exposition(function, request.headers.get("accept", ""), further)
     log_as_routine()
     return Response(text, 200, {"Content-Type": media_type})

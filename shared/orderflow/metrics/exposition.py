@@ -1,9 +1,7 @@
 """`GET /metrics`: the numbers of all workers as the text that Prometheus asks for."""
 
-import asyncio
 import platform
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
 from itertools import accumulate
 from operator import add
@@ -21,12 +19,12 @@ from prometheus_client.registry import Collector
 
 from orderflow.config import BuildSettings, read
 from orderflow.metrics.process import Metrics, metrics
-from orderflow.metrics.series import Counter, Family, Histogram, Numbers
+from orderflow.metrics.series import Counter, Family, Histogram
+from orderflow.metrics.sharing import merge
 from orderflow.metrics.workers import Snapshot, places
 
 Further = Callable[[], Awaitable[Iterable[Metric]]]
 
-LEAVE_EVERY_S = 1.0  # how old the numbers of another worker are at most
 SMALLEST = {"process_start_time_seconds", "process_max_fds"}  # of the workers; the rest are summed
 
 
@@ -56,8 +54,8 @@ def families_of(function: str) -> Iterator[Metric]:
     total = Metrics()
     gauges = {name: Counter(name, one.what, one.labels) for name, one in total.gauges.items()}
     for snapshot in running:
-        _merge(total.families, snapshot.grown)
-        _merge(gauges, snapshot.gauges)
+        merge(total.families, snapshot.grown)
+        merge(gauges, snapshot.gauges)
     yield from map(_family, total.families.values())
     for one in gauges.values():
         gauge = GaugeMetricFamily(one.name, one.what, labels=one.labels)
@@ -68,12 +66,6 @@ def families_of(function: str) -> Iterator[Metric]:
     build = read(BuildSettings).model_dump() | {"python": platform.python_version()}
     told = {"function": function, **{n.removeprefix("orderflow_"): v for n, v in build.items()}}
     yield InfoMetricFamily("orderflow_build", "What runs.", value=told)
-
-
-def _merge(families: Mapping[str, Family], snapshot: Mapping[str, Numbers]) -> None:
-    for name, numbers in snapshot.items():
-        if name in families:  # or it is of another version of this code
-            families[name].merge(numbers)
 
 
 def _family(family: Family) -> Metric:
@@ -101,24 +93,3 @@ def _processes(pids: Iterable[int]) -> Iterable[Metric]:
                 value = combined(own.value, more.value)
                 found[metric.name].samples = [own._replace(value=value)]
     return found.values()
-
-
-@asynccontextmanager
-async def shared_numbers() -> AsyncIterator[None]:
-    """Take a place among the workers, and leave the numbers there from time to time."""
-    if left := places().take():
-        _merge(metrics().families, left.grown)
-    leaving = asyncio.create_task(_leave_regularly())
-    try:
-        yield
-    finally:
-        leaving.cancel()
-        with suppress(asyncio.CancelledError):
-            await leaving
-        places().leave(Snapshot.of(metrics()))
-
-
-async def _leave_regularly() -> None:
-    while True:
-        places().leave(Snapshot.of(metrics()))
-        await asyncio.sleep(LEAVE_EVERY_S)

@@ -7,15 +7,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from orderflow.errors import ConfigurationError
-from orderflow.metrics.exposition import shared_numbers
+from orderflow.metrics.sharing import shared_numbers
 from orderflow.server.graceful_shutdown import lifespan
 
 # After so long a busy event loop lets the threads of the database and of Kafka's reports have the
 # interpreter. Python's own 5 ms are longer than a transaction, and cost a tenth of the throughput.
 SWITCH_INTERVAL_S = 0.0005
-# Python looks for cycles after so many more objects were made than have ended. One batch of calls
-# keeps more than the usual 700, so that a twentieth of all CPU time went into looking.
-GARBAGE_OBJECTS = 20_000  # some 5 MB
 WORKER_BOOT_ERROR = 3  # gunicorn's exit status for a worker that another one wouldn't help
 
 
@@ -38,7 +35,6 @@ def lifespan_of(
             os._exit(WORKER_BOOT_ERROR)
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         gc.freeze()  # what a start makes stays: it is not to be looked through again
-        gc.set_threshold(GARBAGE_OBJECTS)
         async with shared_numbers(), lifespan(app):
             yield
 
