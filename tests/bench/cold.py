@@ -30,6 +30,14 @@ IDLE_AFTER_S = 0.5  # what it still does after its first answer is over by then
 COLD, IDLE = 1.6, 1.5  # times the empty function's: what is wanted
 
 
+# As in an image: compiled, there before the start; and what an image sets.
+IN_AN_IMAGE = {
+    "PYTHONPATH": str(HERE / "as_in_an_image"),
+    "PYTHONDONTWRITEBYTECODE": "",  # which may be set around here
+    "PYDANTIC_DISABLE_PLUGINS": "__all__",
+}
+
+
 class Call(NamedTuple):
     """A first call, and what it is answered with."""
 
@@ -102,8 +110,7 @@ def start(name: str, folder: Path) -> Start:
     port = free_port()
     argv = [program("functions-framework"), "--asgi", "--target", name]
     argv += ["--source", str(folder / "main.py")]
-    told = {"HOST": LOOPBACK, "PORT": str(port), "LOG_LEVEL": "warning"}
-    told["PYTHONPATH"] = str(HERE / "as_in_an_image")
+    told = {"HOST": LOOPBACK, "PORT": str(port), "LOG_LEVEL": "warning", **IN_AN_IMAGE}
     began = time.perf_counter()
     running = subprocess.Popen(argv, env=os.environ | told, cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
