@@ -3,17 +3,7 @@
 SELECT json_build_object(
   'orders', (
     SELECT coalesce(json_object_agg(status, n), '{}')
-    FROM (
-      SELECT status, sum(n)::bigint AS n
-      FROM (
-        SELECT status, n FROM order_counts
-        UNION ALL
-        SELECT enters, n FROM order_deltas WHERE enters IS NOT NULL
-        UNION ALL
-        SELECT leaves, -n FROM order_deltas WHERE leaves IS NOT NULL
-      ) AS change
-      GROUP BY status
-    ) AS by_status
+    FROM counted_orders
     WHERE n <> 0
   ),
   'oldest_open_order', (

@@ -27,8 +27,9 @@ SET session_replication_role = replica;
 DROP INDEX IF EXISTS stock_ledger_once;
 ALTER TABLE orders DROP CONSTRAINT IF EXISTS orders_open_have_a_deadline;
 ALTER TABLE inventory_changes DROP CONSTRAINT IF EXISTS inventory_changes_open_have_a_deadline;
--- What goes wrong with orders is counted like all else.
+-- What goes wrong with orders is counted and listed like all else.
 ALTER TABLE orders ENABLE ALWAYS TRIGGER orders_counted_update;
+ALTER TABLE orders ENABLE ALWAYS TRIGGER orders_followed_by_item;
 {sql};
 RESET session_replication_role;
 """
@@ -391,6 +392,22 @@ CORRUPTIONS: dict[str, tuple[str, dict[str, int], dict[str, Any]]] = {
         {"counters": 2},
         {"status": "shipped", "counted": 0, "orders": 1},
     ),
+    "an order that its list lacks": (
+        f"DELETE FROM item_orders WHERE position = {OF_ORDER.format('rejected')}",
+        {"lists": 1},
+        {"order_id": "rejected", "item": "Bench", "listed_as": None, "left_out_as": "rejected"},
+    ),
+    "an order in the list of another status": (
+        "UPDATE item_orders SET status = 'backordered'"
+        f" WHERE item = 'Chair' AND position = {OF_ORDER.format('confirmed')}",
+        {"lists": 2},
+        {"order_id": "confirmed", "item": "Chair", "listed_as": "backordered"},
+    ),
+    "an order of a list that is gone": (
+        "INSERT INTO item_orders (item, status, position) VALUES ('Lamp', 'shipped', 0)",
+        {"lists": 1},
+        {"order_id": None, "item": "Lamp", "listed_as": "shipped", "left_out_as": None},
+    ),
 }
 
 
@@ -491,6 +508,9 @@ REPAIRABLE: dict[str, list[tuple[str, int, int]]] = {
     "queued for less": [],
     "queued and confirmed": [],
     "free stock that nobody offers": [],
+    "an order that its list lacks": [],
+    "an order in the list of another status": [],
+    "an order of a list that is gone": [],
 }
 
 

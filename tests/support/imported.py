@@ -64,9 +64,11 @@ def load_function(name: str) -> None:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
     from orderflow.auth import tokens  # where callers are asked for them
+    from orderflow.metrics import exposition  # where it is scraped
     from orderflow.tracing import sdk  # where traces are exported
 
     assert OTLPSpanExporter()  # which imports what it exports with
+    assert exposition
     assert sdk
     assert tokens
     if not name:

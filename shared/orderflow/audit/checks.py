@@ -117,6 +117,12 @@ CHECKS = (
         statement(__file__, "check_counters.sql"),
         "orderflow audit --repair --by NAME sets them right.",
     ),
+    Check(
+        "lists",
+        "lists by item and status have every order, where it belongs",
+        statement(__file__, "check_lists.sql"),
+        "orderflow audit --repair --by NAME puts the orders where they belong.",
+    ),
 )
 
 

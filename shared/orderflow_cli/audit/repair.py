@@ -2,7 +2,8 @@
 
 What is on hand is what the row in `stock` says: a figure that somebody set. What is reserved is
 what confirmed orders hold. The queue of backorders is the lines of the backordered orders. The
-counters of orders are what there is. All else is left to a person.
+counters of orders are what there is, and the lists by item show what there is. All else is left to
+a person.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,8 +22,9 @@ REPAIR_STOCK = statement(__file__, "repair_stock.sql")
 REPAIR_BACKORDERS = statement(__file__, "repair_backorders.sql")
 OFFER_STOCK = statement(__file__, "offer_stock.sql")
 REPAIR_COUNTERS = statement(__file__, "repair_counters.sql")
+REPAIR_LISTS = statement(__file__, "repair_lists.sql")
 
-REPAIRABLE = {"ledger", "reservations", "backorders", "waiting", "counters"}
+REPAIRABLE = {"ledger", "reservations", "backorders", "waiting", "counters", "lists"}
 MAX_DIFFERENCES = 10_000  # of each check a repair: what is left comes with the next
 ITEMS_AT_ONCE = 20  # a transaction: writers of these items wait for it
 QUEUE_ROWS_AT_ONCE = 1_000  # repaired a transaction, for the same reason
@@ -31,7 +33,7 @@ MAX_NAME_LENGTH = 200
 
 
 class Repair(NamedTuple):
-    """One thing that was repaired: an entry of the ledger, a row of the queue, or stock offered.
+    """One thing that was repaired: an entry of the ledger, a row of a queue or list, stock offered.
 
     Or the counter of a status, which then stands for an item.
     """
@@ -49,6 +51,8 @@ def repair(connection: Connection, by: str) -> Iterator[Repair]:
     found = _look(connection)
     if found.found("counters"):
         yield from retrying(partial(repair_counters, connection))
+    if found.found("lists"):
+        yield from retrying(partial(repair_lists, connection))
     items = differing(found)
     for start in range(0, len(items), ITEMS_AT_ONCE):
         yield from _repair_items(connection, items[start : start + ITEMS_AT_ONCE], by)
@@ -64,8 +68,8 @@ def signed(by: str | None) -> str:
 
 
 def differing(found: Audit) -> list[str]:
-    """Return the items that the listed differences are about, in order."""
-    rows = [row for finding in found.findings for row in finding.rows]
+    """Return the items whose stock or queue differs, as far as that is shown, in order."""
+    rows = [row for finding in found.findings if finding.check != "lists" for row in finding.rows]
     waited_for = [wait["item"] for row in rows for wait in row.get("waits_for", ())]
     return sorted({*waited_for, *(row["item"] for row in rows if "item" in row)})
 
@@ -95,8 +99,17 @@ def repair_counters(connection: Connection) -> list[Repair]:
     return [Repair("counter", row[0], dict(zip(_COUNTER, row, strict=True))) for row in rows]
 
 
+def repair_lists(connection: Connection) -> list[Repair]:
+    """Have lists by item and status show a bounded number of orders as they are."""
+    with connection.transaction():
+        connection.script(BEGIN_REPAIR)
+        rows = connection.run(REPAIR_LISTS, count=MAX_DIFFERENCES)
+    return [_repair_of("list", _LISTED, row) for row in rows]
+
+
 _COUNTER = "status", "counted", "orders"
 _ENTRY = "entry", "item", "on_hand_change", "reserved_change", "reason"
+_LISTED = "order_id", "item", "was_listed", "is_listed"
 _QUEUED = "order_id", "item", "queued", "ordered"
 _OFFERED = ("item",)
 

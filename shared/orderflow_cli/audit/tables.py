@@ -38,6 +38,7 @@ _REPAIRED = {
     "{reason}",
     "backorder": "order {order_id} waited for {queued} and waits for {ordered}",
     "counter": "{counted} orders were counted, and there are {orders}",
+    "list": "order {order_id} was listed as {was_listed} and is as {is_listed}",
     "offer": "what is free is offered to those who wait, with the next sweep",
 }
 
