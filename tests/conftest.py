@@ -19,6 +19,7 @@ import pytest
 from knative_local.ports import LOOPBACK
 from orderflow import config
 from orderflow.database.migrate import migrate
+from orderflow.metrics.workers import places
 from orderflow.resources import resources
 from orderflow_cli.stack import WITHOUT_TOKENS
 from tests.support.brokers import KINDS, Broker, OpenBroker
@@ -43,6 +44,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if on_apache(config) and missing:
         needs = "a JDK of version 17 or newer, and Maven"
         raise pytest.UsageError(f"--broker=apache needs {needs}; not found: {', '.join(missing)}")
+
+
+def pytest_unconfigure() -> None:
+    """Close what a function opens for the life of its process, if one was loaded here."""
+    if places.cache_info().currsize:
+        places().close()
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

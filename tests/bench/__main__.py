@@ -1,6 +1,7 @@
 """`python -m tests.bench`: speed, as ratios of what ran side by side; or one part of it by name."""
 
 import argparse
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,8 @@ from tests.bench import (
     through_gateway,
 )
 from tests.bench.report import Figure, print_figures
+from tests.bench.servers import BROKER
+from tests.support.brokers import KINDS
 
 Part = Callable[[Console], list[Figure] | None]
 
@@ -61,11 +64,13 @@ def main() -> None:
     parts = MAIN | OTHERS
     parser = argparse.ArgumentParser(prog="tests.bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=" ".join(parts))
+    parser.add_argument("--broker", choices=sorted(KINDS), default="embedded")
     parser.add_argument("--orders", type=int, default=scale.ORDERS, help="of scale")
     parser.add_argument("--data", type=Path, default=scale.FOLDER, help="of scale: kept in there")
     told = parser.parse_args()
     if unknown := set(told.parts) - parts.keys():
         parser.error(f"there is no part {unknown.pop()}; choose of {', '.join(parts)}")
+    os.environ[BROKER] = told.broker
     parts["scale"] = partial(scale.main, orders=told.orders, folder=told.data)
     console, found = Console(), list[Figure]()
     for name in told.parts or MAIN:

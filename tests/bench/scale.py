@@ -26,7 +26,7 @@ from orderflow_cli.topics import create_topics
 from tests.bench.calling import Rates, function, http_rates, percentile
 from tests.bench.history import fill
 from tests.bench.report import Figure, at_least, at_most
-from tests.support.brokers import embedded_broker
+from tests.support.brokers import empty_broker
 from tests.support.server_process import embedded_postgres
 
 ORDERS = 5_000_000
@@ -59,7 +59,7 @@ def main(console: Console, orders: int = ORDERS, folder: Path = FOLDER) -> list[
     """Fill what is missing, measure, print the tables, and return the rows."""
     os.environ |= WITHOUT_TOKENS
     with ExitStack() as running:
-        os.environ["KAFKA_BOOTSTRAP_SERVERS"] = kafka = running.enter_context(embedded_broker())
+        os.environ["KAFKA_BOOTSTRAP_SERVERS"] = kafka = running.enter_context(empty_broker())
         create_topics(kafka)
         small = Path(running.enter_context(tempfile.TemporaryDirectory()))
         few = running.enter_context(filled(console, small, FEW))

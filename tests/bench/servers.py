@@ -17,11 +17,12 @@ from orderflow_cli.project import MANIFESTS
 from orderflow_cli.stack import WITHOUT_TOKENS
 from orderflow_cli.topics import create_topics
 from tests.bench.calling import answers, function, process
-from tests.support.brokers import embedded_broker
+from tests.support.brokers import KINDS, empty_broker
 from tests.support.server_process import embedded_postgres
 from tests.support.waiting import eventually
 
 HERE = Path(__file__).parent
+BROKER = "BENCH_BROKER"  # the variable that says of which kind it is, if not embedded
 ITEMS = 50
 STOCK = 100_000_000  # of each: no order of any variant is short
 # What the references keep; ours has its own tables beside them.
@@ -48,7 +49,7 @@ def servers() -> Iterator[Connection]:
     with ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
         database_url = running.enter_context(embedded_postgres(folder))
-        kafka = running.enter_context(embedded_broker())
+        kafka = running.enter_context(empty_broker(KINDS[os.environ.get(BROKER, "embedded")]))
         os.environ |= {"DATABASE_URL": database_url, "KAFKA_BOOTSTRAP_SERVERS": kafka}
         os.environ |= WITHOUT_TOKENS
         migrate(database_url)

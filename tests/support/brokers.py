@@ -80,10 +80,10 @@ KINDS: dict[str, type[Broker]] = {"embedded": Embedded, "apache": Apache}
 
 
 @contextmanager
-def embedded_broker() -> Iterator[str]:
+def empty_broker(kind: type[Broker] = Embedded) -> Iterator[str]:
     """Serve an empty broker during the block; yields its address."""
     with TemporaryDirectory() as folder:
-        own = Embedded(Path(folder))
+        own = kind(Path(folder))
         own.start()
         try:
             yield own.address
