@@ -20,8 +20,8 @@ ARTIFACTS = {
 }
 REGISTRY = "registry.example/"  # of the production overlay
 FUNCTIONS_FRAMEWORK = """#!/bin/sh
-echo started >> "$LOG"
 trap 'echo ended >> "$LOG"; exit' TERM
+echo started >> "$LOG"
 while :; do sleep 0.05; done
 """
 
@@ -98,9 +98,12 @@ def test_a_function_under_development_starts_anew_and_ends_when_told(tmp_path: P
     log = tmp_path / "log"
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "LOG": str(log)}
     with subprocess.Popen([*command, script], env=environment, cwd=tmp_path) as shell:
-        for count in (1, 2, 3):
-            eventually(partial(has_started, log, count))
-            shell.send_signal(signal.SIGTERM if count == 3 else signal.SIGHUP)
+        try:
+            for count in (1, 2, 3):
+                eventually(partial(has_started, log, count))
+                shell.send_signal(signal.SIGTERM if count == 3 else signal.SIGHUP)
 
-        assert shell.wait(timeout=10) == 0
+            assert shell.wait(timeout=10) == 0
+        finally:
+            shell.kill()
     assert log.read_text().split() == ["started", "ended"] * 3
