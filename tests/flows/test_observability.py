@@ -1,6 +1,7 @@
 """Every query of the dashboards and of the rules, on a Prometheus that scrapes a shop that runs."""
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -8,7 +9,13 @@ import pytest
 from knative_local.manifests.loader import load_manifests
 from orderflow_cli.scrape_targets import FILE
 from tests.support.function_calls import FUNCTIONS
-from tests.support.prometheus import Prometheus, needs_prometheus, queries, running_prometheus
+from tests.support.prometheus import (
+    SCRAPE_EVERY_S,
+    Prometheus,
+    needs_prometheus,
+    queries,
+    running_prometheus,
+)
 from tests.support.shop import ROOT, NewShop, Shop, reference
 from tests.support.waiting import eventually
 
@@ -40,7 +47,9 @@ def prometheus(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         eventually(lambda: len(scraping.query("up == 1")) == len(targets(shop)))
         item = reference("item")
         shop.stock(item, ORDERS)
-        for _ in range(ORDERS):
+        for number in range(ORDERS):
+            if number == ORDERS // 2:  # a rate is of what was counted between two scrapes
+                time.sleep(2 * SCRAPE_EVERY_S)
             shop.placed("confirmed", item=item, quantity=1)
         assert shop.call("POST", "/order", {"item": item}).status_code == 422
         counted = "sum(increase(orderflow_event_age_seconds_count[1m])) > 0"
