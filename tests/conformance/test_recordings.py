@@ -21,8 +21,8 @@ ABORTED = "aborted-transaction"
 DONE_WITHIN_S = 60.0
 QUIET_S = 1.0  # after everything arrived, for a request too many to show itself
 CLOCK_SLACK_S = 0.01  # timers and two processes' clocks
-# A timeout runs from when a request is sent, which on a busy machine the sink reads later; less than
-# the shortest wait after one, so that a wait left out shows.
+# A timeout runs from when a request is sent, which on a busy machine the sink reads later. Less
+# than the wait after it, so that a wait left out shows.
 READ_LATE_S = 0.15
 LATE_S = 3.0  # by which a wait may be longer on a busy machine
 
