@@ -736,3 +736,25 @@ def test_a_repair_waits_for_the_item_and_looks_again(shop: Connection, copied: s
 
     assert made == []
     assert audit(shop).holds
+
+
+def test_an_order_that_moves_during_a_repair_is_listed_as_what_it_became(
+    shop: Connection, copied: str
+) -> None:
+    corrupt(shop, CORRUPTIONS["an order in the list of another status"][0])
+    with closing(Connection(copied)) as other:
+        other.run("BEGIN")
+        other.script("""
+          UPDATE orders SET status = 'shipped', due_at = 'infinity' WHERE order_id = 'confirmed'
+        """)
+        repairing = threading.Thread(target=lambda: list(repair(shop, BY)))
+        repairing.start()
+        sql = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        while other.run(sql) == [[0]]:
+            assert repairing.is_alive()
+        other.run("COMMIT")
+        repairing.join()
+        listed = f"SELECT item, status FROM item_orders WHERE position = {OF_ORDER}"
+        found = other.run(f"{listed.format('confirmed')} ORDER BY item")
+
+    assert found == [["Chair", "shipped"], ["Lamp", "shipped"]]

@@ -28,7 +28,9 @@ def show_audit(console: Console, audited: Audit) -> None:
 
 def show_repair(console: Console, done: Repair) -> None:
     """Print one thing that was repaired."""
-    line = _REPAIRED[done.kind].format(**{name: value or 0 for name, value in done.what.items()})
+    nothing = "-" if done.kind == "list" else 0
+    what = {name: nothing if value is None else value for name, value in done.what.items()}
+    line = _REPAIRED[done.kind].format(**what)
     told = f"repaired [bold]{cell_text(done.item)}[/bold]: {cell_text(line)}"
     console.print(told, soft_wrap=True)
 
@@ -38,7 +40,7 @@ _REPAIRED = {
     "{reason}",
     "backorder": "order {order_id} waited for {queued} and waits for {ordered}",
     "counter": "{counted} orders were counted, and there are {orders}",
-    "list": "order {order_id} was listed as {was_listed} and is as {is_listed}",
+    "list": "order {order_id} was listed as {was_listed}, and now as {is_listed}",
     "offer": "what is free is offered to those who wait, with the next sweep",
 }
 
